@@ -1,0 +1,72 @@
+"""Recycling one worker at a time, a new one first: take out, wait for the replacement, drain, confirm, end.
+
+Taking out relabels the pod, so its ReplicaSet makes another while the old one serves. If the replacement does not come up
+within `startupTimeLimit`, the old worker is put back and the recycle has failed. Without overlap
+(`disallowOverlappingRotation`) the old worker is drained and gone before the new one is made; requests wait in the queue.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from webgarden.policy import draining, starting
+from webgarden.policy.actions import Action, Discard, Fail, PutBack, Recycled, Retire, TakeOut
+from webgarden.policy.view import Leaving, PoolView, Reason, Worker
+
+
+def recycled(view: PoolView, now: datetime, wanted: int) -> list[Action]:
+    leaving = [w for w in view.workers if w.leaving is not None and not w.terminating]
+    if leaving:
+        return [action for worker in leaving for action in _go_on(view, worker, now, wanted)]
+    if any(w.leaving is not None for w in view.workers):
+        return []  # one is still on its way out: the next one waits
+    due = _due(view)
+    if due is None or len(view.fresh) < wanted or not all(w.serving for w in view.fresh):
+        return []
+    if view.overlap:
+        return [TakeOut(due.name, Reason.ON_DEMAND)]
+    return draining.leave(
+        view,
+        due,
+        now=now,
+        reason=Reason.ON_DEMAND,
+        end=(Retire(due.name, Reason.ON_DEMAND, replace=True), Recycled(due.name, Reason.ON_DEMAND)),
+    )
+
+
+def _due(view: PoolView) -> Worker | None:
+    """The oldest worker that the administrator wants recycled."""
+    before = view.recycle_before
+    if before is None:
+        return None
+    due = [w for w in view.fresh if w.created < before and view.recycle_worker in ("", w.name)]
+    return min(due, key=lambda w: (w.created, w.name), default=None)
+
+
+def _go_on(view: PoolView, worker: Worker, now: datetime, wanted: int) -> list[Action]:
+    assert worker.leaving is not None
+    leaving = worker.leaving
+    if worker.in_rotation or not leaving.replace:
+        # Its end had been decided when the operator died: finish it.
+        return draining.leave(
+            view, worker, now=now, reason=leaving.reason, end=(Retire(worker.name, leaving.reason, leaving.replace),)
+        )
+    if sum(w.serving for w in view.fresh) >= wanted:
+        end: tuple[Action, ...] = (Discard(worker.name, leaving.reason), Recycled(worker.name, leaving.reason))
+        return draining.leave(view, worker, now=now, reason=leaving.reason, end=end)
+    return _give_up(view, worker, leaving, now)
+
+
+def _give_up(view: PoolView, worker: Worker, leaving: Leaving, now: datetime) -> list[Action]:
+    late = [w for w in view.fresh if starting.overdue(view, w, now)]
+    missing = not view.fresh and now - leaving.since >= view.startup_time_limit
+    if not late and not missing:
+        return []
+    cause = next((w.trouble or w.crash for w in late if w.trouble or w.crash), "")
+    cause = cause or (view.current.trouble if view.current else "") or starting.NEVER_ANSWERED
+    failed = late[0].name if late else worker.name
+    return [
+        PutBack(worker.name),
+        Fail(failed, Reason.STARTUP_TIME_LIMIT, cause, leaving.since),
+        Recycled(worker.name, leaving.reason, failed=cause),
+    ]

@@ -1,0 +1,40 @@
+"""How many replicas each Deployment of the pool gets, once it is decided how many workers the pool wants and who goes.
+
+The promise: replicas are never set below the number of live workers in a Deployment that nobody has drained. Kubernetes
+picks its own victim then, and a request would be lost.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from webgarden.policy import backoff
+from webgarden.policy.view import PoolView
+
+
+def replicas(view: PoolView, *, wanted: int, retired: frozenset[str], now: datetime) -> dict[str, int]:
+    """Revision -> replicas, for each Deployment there is and the current one."""
+    targets = {r.revision: _staying(view, r.revision, retired) for r in view.revisions if r.revision != view.revision}
+    fresh = _staying(view, view.revision, retired)
+    targets[view.revision] = max(fresh, _room(view, wanted=wanted, retired=retired, now=now))
+    return targets
+
+
+def _staying(view: PoolView, revision: str, retired: frozenset[str]) -> int:
+    return sum(1 for w in view.rotation if w.revision == revision and w.name not in retired)
+
+
+def _room(view: PoolView, *, wanted: int, retired: frozenset[str], now: datetime) -> int:
+    """What the current revision may grow to."""
+    outdated = sum(1 for w in view.outdated if w.name not in retired)
+    if not view.overlap:
+        # A place is free only when its worker is gone altogether.
+        going = sum(1 for w in view.workers if w.leaving is not None or w.terminating)
+        return max(0, wanted - outdated - going - len(retired))
+    if outdated:
+        pause = backoff.until(view)
+        if pause is not None and now < pause:
+            return 0
+        # New one first, one at a time.
+        return min(wanted, sum(w.serving for w in view.fresh) + 1)
+    return wanted
