@@ -1,0 +1,113 @@
+"""Base images where no registry can be reached: made from Debian packages, kept in local storage.
+
+They stand in for the public python:3.13-slim and haproxy:3.2 images: `python` and `pip` are on the
+path and pip may install outside of a virtual environment. Certificate authorities the host trusts
+besides Debian's are trusted inside, too. An image carries a digest of how it is made, and is made
+again only when that changed.
+"""
+
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+
+from tests.cluster import binaries, cache, commands, containers, progress
+
+PYTHON = "localhost/webgarden-base-python:trixie"
+HAPROXY = "localhost/webgarden-base-haproxy:forky"
+ALL = (containers.PAUSE, HAPROXY, PYTHON)
+AUTHORITIES = Path("usr/local/share/ca-certificates")
+_LABEL = "dev.webgarden.recipe"
+_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+_PACKAGES = "ca-certificates,python3,python3-pip,python3-venv"
+_FIX_PYTHON = f"""set -e
+update-ca-certificates
+ln -s /usr/bin/python3 /usr/local/bin/python
+rm -f /usr/lib/python3*/EXTERNALLY-MANAGED
+printf '[global]\\ncert = {_BUNDLE}\\n' > /etc/pip.conf
+rm -rf /var/cache/apt/* /var/lib/apt/lists/*
+"""
+# At priority 100 forky serves only what is asked of it by name. 3.2.26 is what we are written for.
+# Its index expires after a week, and mirrors lag behind by more: signed it must be, fresh it need
+# not, for an image that serves tests alone.
+_HAPROXY = f"""FROM {PYTHON}
+RUN echo 'deb [check-valid-until=no] http://deb.debian.org/debian forky main' \\
+    > /etc/apt/sources.list.d/forky.list \\
+ && printf 'Package: *\\nPin: release n=forky\\nPin-Priority: 100\\n' \\
+    > /etc/apt/preferences.d/forky \\
+ && apt-get update \\
+ && DEBIAN_FRONTEND=noninteractive \\
+    apt-get install --yes --no-install-recommends -t forky haproxy \\
+ && dpkg --compare-versions "$(dpkg-query -W -f '${{Version}}' haproxy)" ge 3.2.26 \\
+ && rm -rf /var/cache/apt/* /var/lib/apt/lists/*
+"""
+_PAUSE = """FROM scratch
+COPY pause /pause
+USER 65535:65535
+ENTRYPOINT ["/pause"]
+"""
+
+
+def make() -> None:
+    with cache.locked("images"):
+        _make(containers.PAUSE, _PAUSE, binaries.folder().name)
+        authorities = "".join(path.read_text() for path in _host_authorities())
+        python = _PACKAGES + _FIX_PYTHON + authorities
+        if not _made(PYTHON, python):
+            progress.step(f"making {PYTHON} (a minute, once)")
+            _make_python(_digest(python))
+        _make(HAPROXY, _HAPROXY, python)
+
+
+def remove() -> None:
+    for image in ALL:
+        commands.succeeds(["podman", "rmi", "--force", image])
+
+
+def _make(image: str, dockerfile: str, below: str) -> None:
+    """Build in the folder of the programs; `below` is what else the result depends on."""
+    recipe = dockerfile + below
+    if _made(image, recipe):
+        return
+    progress.step(f"making {image} (once)")
+    build = ["buildah", "bud", "--file=-", f"--label={_LABEL}={_digest(recipe)}", f"--tag={image}"]
+    commands.logged(
+        [*build, binaries.kubernetes()],
+        log=_log(),
+        environment={"BUILDAH_ISOLATION": "chroot"},
+        stdin=dockerfile,
+    )
+
+
+def _make_python(digest: str) -> None:
+    root = Path(tempfile.mkdtemp(prefix="debian-", dir=cache.DIRECTORY))
+    try:
+        debootstrap = ["debootstrap", "--variant=minbase", f"--include={_PACKAGES}"]
+        commands.logged([*debootstrap, "trixie", root], log=_log())
+        for authority in _host_authorities():
+            shutil.copy(authority, root / AUTHORITIES)
+        commands.logged(["chroot", root, "sh"], log=_log(), stdin=_FIX_PYTHON)
+        change = [f"--change=LABEL={_LABEL}={digest}", '--change=CMD=["python"]']
+        commands.piped(
+            ["tar", "--numeric-owner", "-C", root, "-c", "."],
+            ["podman", "import", "--quiet", *change, "-", PYTHON],
+        )
+    finally:
+        shutil.rmtree(root)
+
+
+def _host_authorities() -> list[Path]:
+    return sorted((Path("/") / AUTHORITIES).glob("*.crt"))
+
+
+def _made(image: str, recipe: str) -> bool:
+    inspect = ["podman", "image", "inspect", f'--format={{{{index .Labels "{_LABEL}"}}}}', image]
+    return commands.succeeds(inspect) and commands.run(inspect).strip() == _digest(recipe)
+
+
+def _digest(recipe: str) -> str:
+    return hashlib.sha256(recipe.encode()).hexdigest()
+
+
+def _log() -> Path:
+    return cache.DIRECTORY / "images.log"
