@@ -1,0 +1,114 @@
+"""The applications a worker is told to host: `WEBGARDEN_APPLICATIONS`, read and checked.
+
+A JSON list of objects `{"site": "namespace/name", "path": "/", "kind": "ASGI", "target": "package.module:attribute",
+"root": "/srv/app"}`. For ASGI and WSGI `target` names a plain attribute, not a factory to be called: a call hides
+which arguments an application got. `root` is put on the import path. For Static `root` is the directory served.
+
+Nothing is accepted and then ignored: an unknown key, a `target` for static files or a kind that this worker cannot
+run is an error. Null counts as absent.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from webgarden_worker.errors import SettingsError
+
+VARIABLE = "WEBGARDEN_APPLICATIONS"
+_KEYS = {"site", "path", "kind", "target", "root"}
+_SITE = re.compile(r"[a-z0-9][-a-z0-9]*/[a-z0-9][-.a-z0-9]*")
+_TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+class Kind(Enum):
+    ASGI = "ASGI"
+    WSGI = "WSGI"
+    STATIC = "Static"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    site: str
+    path: str
+    kind: Kind
+    target: str | None = None
+    root: str | None = None
+
+    def __str__(self) -> str:
+        what = f"target {self.target}" if self.target else f"directory {self.root}"
+        return f"site {self.site}, path {self.path}, {what}"
+
+
+def parse(text: str) -> tuple[Application, ...]:
+    """Read the variable. Empty means no applications. Raises `SettingsError`."""
+    try:
+        entries = json.loads(text or "[]")
+    except json.JSONDecodeError as error:
+        raise SettingsError(f"{VARIABLE} is not JSON: {error}") from None
+    if not isinstance(entries, list):
+        raise SettingsError(f"{VARIABLE} must be a JSON list of applications")
+    applications = tuple(_application(entry, where=f"{VARIABLE}[{index}]") for index, entry in enumerate(entries))
+    _refuse_doubles(applications)
+    return applications
+
+
+def _application(entry: object, *, where: str) -> Application:
+    if not isinstance(entry, dict):
+        raise SettingsError(f"{where} must be an object")
+    fields = {key: value for key, value in entry.items() if value is not None}
+    if unknown := sorted(fields.keys() - _KEYS):
+        raise SettingsError(f"{where} has unknown keys: {', '.join(unknown)}")
+    for key, value in fields.items():
+        if not isinstance(value, str) or not value:
+            raise SettingsError(f"{where}.{key} must be a string that is not empty")
+    return _checked(fields, where=where)
+
+
+def _checked(fields: dict[str, Any], *, where: str) -> Application:
+    if missing := sorted({"site", "path", "kind"} - fields.keys()):
+        raise SettingsError(f"{where} lacks {', '.join(missing)}")
+    if not _SITE.fullmatch(fields["site"]):
+        raise SettingsError(f"{where}.site {fields['site']!r} is not of the form namespace/name")
+    _check_path(fields["path"], where=where)
+    application = Application(**{**fields, "kind": _kind(fields["kind"], where=where)})
+    _check_target(application, where=where)
+    return application
+
+
+def _kind(name: str, *, where: str) -> Kind:
+    try:
+        return Kind(name)
+    except ValueError:
+        known = ", ".join(kind.value for kind in Kind)
+        raise SettingsError(f"{where}.kind {name!r} is not one that this worker can run ({known})") from None
+
+
+def _check_path(path: str, *, where: str) -> None:
+    segments = path.split("/")[1:]
+    whole = path == "/" or all(segment not in ("", ".", "..") for segment in segments)
+    if not path.startswith("/") or not whole:
+        raise SettingsError(f"{where}.path {path!r} must begin with / and have no empty, '.' or '..' segment")
+
+
+def _check_target(application: Application, *, where: str) -> None:
+    if application.root is not None and not application.root.startswith("/"):
+        raise SettingsError(f"{where}.root {application.root!r} must be an absolute path")
+    if application.kind is Kind.STATIC:
+        if application.target is not None:
+            raise SettingsError(f"{where}.target has no meaning for static files: name the directory in root")
+        if application.root is None:
+            raise SettingsError(f"{where}.root is missing: static files need a directory")
+    elif application.target is None or not _TARGET.fullmatch(application.target):
+        raise SettingsError(f"{where}.target {application.target!r} is not of the form package.module:attribute")
+
+
+def _refuse_doubles(applications: Iterable[Application]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for application in applications:
+        key = (application.site, application.path.lower())
+        if key in seen:
+            raise SettingsError(f"{VARIABLE} has two applications for site {application.site}, path {application.path}")
+        seen.add(key)

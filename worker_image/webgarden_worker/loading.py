@@ -1,0 +1,83 @@
+"""From a configured application to something that can be called.
+
+Modules are imported before any event loop runs, as under gunicorn: a WSGI program may use its ORM or `asyncio.run`
+while it is imported. What needs a running loop belongs into the ASGI lifespan. One target that is mounted at several
+paths is loaded once. A target is checked for the number of arguments it takes, because a WSGI program hosted as ASGI
+would otherwise fail at every request instead of once, here.
+"""
+
+import functools
+import importlib
+import inspect
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from webgarden_worker.applications import Application, Kind
+from webgarden_worker.errors import LoadError
+from webgarden_worker.roots import open_roots
+from webgarden_worker.static import static_files
+from webgarden_worker.wsgi import WSGIApplication
+
+_ARGUMENTS = {Kind.ASGI: ("scope", "receive", "send"), Kind.WSGI: ("environ", "start_response")}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    application: Application
+    asgi: ASGIApp
+
+
+def load(applications: Sequence[Application], *, threads: ThreadPoolExecutor) -> tuple[Loaded, ...]:
+    """Load all of them or raise `LoadError` for the first that fails."""
+    for application in applications:
+        if application.root is not None and not Path(application.root).is_dir():
+            raise LoadError(f"{application}: there is no directory {application.root}")
+    open_roots(a.root for a in applications if a.kind is not Kind.STATIC and a.root is not None)
+    seen: dict[tuple[Kind, str | None, str | None], ASGIApp] = {}
+    loaded = []
+    for application in applications:
+        key = (application.kind, application.target, application.root)
+        if key not in seen:
+            seen[key] = _load(application, threads=threads)
+        loaded.append(Loaded(application, seen[key]))
+    return tuple(loaded)
+
+
+def _load(application: Application, *, threads: ThreadPoolExecutor) -> ASGIApp:
+    if application.kind is Kind.STATIC:
+        return static_files(Path(application.root or ""))
+    target = _import(application)
+    _check_arguments(application, target)
+    return WSGIApplication(target, threads=threads) if application.kind is Kind.WSGI else target
+
+
+def _import(application: Application) -> Any:  # noqa: ANN401 (it is somebody else's object)
+    module_name, _, attributes = (application.target or "").partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:  # Anything may be raised by a program while it is imported.
+        raise LoadError(f"{application}: cannot be imported: {type(error).__name__}: {error}") from error
+    try:
+        return functools.reduce(getattr, attributes.split("."), module)
+    except AttributeError as error:
+        raise LoadError(f"{application}: {error}") from None
+
+
+def _check_arguments(application: Application, target: Any) -> None:  # noqa: ANN401
+    names = _ARGUMENTS[application.kind]
+    expected = f"{application}: is not a {application.kind.value} application, that is a callable of {', '.join(names)}"
+    if not callable(target):
+        raise LoadError(f"{expected}, but {type(target).__name__}")
+    try:
+        signature = inspect.signature(target)
+    except ValueError:
+        return  # Built in C; only a call will tell.
+    try:
+        signature.bind(*names)
+    except TypeError:
+        raise LoadError(f"{expected}; it takes {signature}") from None

@@ -1,0 +1,81 @@
+"""The two servers of a worker in one event loop: requests and control.
+
+The server is uvicorn, in use with every ASGI framework, maintained by people who also maintain Starlette: graceful
+stop, WebSocket, 100-continue and flow control are its own. Granian was considered: it serves WSGI and ASGI faster, but
+one application a process, with its own supervisor and threads of Rust that a ping could not go through. Hypercorn
+brings HTTP/2, which the listener does for us.
+
+Order: sockets are opened when everything is loaded and started, control first, so whoever can connect to the
+application's port can also ask. When stopping it is the other way round: control answers until the last request ends.
+
+`X-Forwarded-For` and `-Proto` are believed from anywhere: only the listener reaches a worker (NetworkPolicy), and what
+a client wrote into them is the listener's to remove.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from webgarden_worker.errors import WorkerError
+from webgarden_worker.settings import Settings
+from webgarden_worker.stopping import Stopping
+
+_log = logging.getLogger("webgarden_worker")
+# Longer than a connection may idle in the listener's pool: the side that sends requests must be the side that closes,
+# or a request crosses with the close and is lost.
+KEEP_ALIVE_SECONDS = 620
+_CONTROL_SHUTDOWN_SECONDS = 1
+
+
+class Server(uvicorn.Server):
+    """Leaves the signals to `stopping`: uvicorn would raise them again after its end and turn exit code 0 into 143."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(host: ASGIApp, control: ASGIApp, *, settings: Settings, stopping: Stopping) -> None:
+    """Serve until told to stop and the last request is answered or cut."""
+    server = Server(_config(host, settings=settings, shutdown_seconds=settings.shutdown_seconds))
+    control_server = Server(_config(control, settings=settings, shutdown_seconds=_CONTROL_SHUTDOWN_SECONDS))
+    control_sockets = open_sockets(settings.control_port, loopback=settings.control_token_file is None)
+    sockets = open_sockets(settings.port)
+    stopping.ends(server)
+    controlling = asyncio.get_running_loop().create_task(control_server.serve(control_sockets))
+    _log.info("Serving on port %d, control port %d", settings.port, settings.control_port)
+    await server.serve(sockets)
+    control_server.should_exit = True
+    await controlling
+
+
+def _config(application: ASGIApp, *, settings: Settings, shutdown_seconds: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        interface="asgi3",
+        http="httptools",
+        ws="websockets-sansio",
+        lifespan="off",
+        log_config=None,
+        access_log=settings.access_log,
+        server_header=False,
+        forwarded_allow_ips="*",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=shutdown_seconds,
+    )
+
+
+def open_sockets(port: int, *, loopback: bool = False) -> list[socket.socket]:
+    """One for IPv4 and one for IPv6, not one for both: that shows IPv4 clients as ::ffff:10.0.0.1 to applications."""
+    try:
+        sockets = [socket.create_server(("127.0.0.1" if loopback else "", port))]
+        if socket.has_dualstack_ipv6() and not loopback:
+            sockets.append(socket.create_server(("::", port), family=socket.AF_INET6))
+    except OSError as error:
+        raise WorkerError(f"port {port} cannot be opened: {error}") from None
+    return sockets

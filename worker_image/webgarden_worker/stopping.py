@@ -1,0 +1,60 @@
+"""Stopping a worker: SIGTERM or SIGINT once to finish, twice to quit at once.
+
+The handlers are set before the first application is imported, because the kernel ignores a signal that PID 1 has no
+handler for. Until the port is open there is nothing to finish, and the process ends with 0. From then on the server
+stops accepting and finishes what runs; a second signal ends the process with 143 (128 + SIGTERM).
+
+Threads cannot be cancelled, and an interpreter waits for them when it exits. So the first signal also arms a watchdog
+in C (`faulthandler`) that needs neither the event loop nor the interpreter's lock: some seconds past the limit it
+writes every thread's stack, which is what one wants to know about a worker that would not stop, and exits with 1.
+"""
+
+import faulthandler
+import logging
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Protocol
+
+_log = logging.getLogger("webgarden_worker")
+_AFTER_REQUESTS_SECONDS = 5  # for the lifespans' shutdown and the interpreter's own
+
+
+class Server(Protocol):
+    """What is told to stop: a uvicorn server."""
+
+    should_exit: bool
+
+
+class Stopping:
+    def __init__(self, *, limit_seconds: int) -> None:
+        self._limit = limit_seconds
+        self._server: Server | None = None
+        self._asked = False
+
+    def install(self) -> None:
+        # Not loop.add_signal_handler: a second signal must end a process whose loop hangs.
+        signal.signal(signal.SIGTERM, self._handle)
+        signal.signal(signal.SIGINT, self._handle)
+
+    def ends(self, server: Server) -> None:
+        """From now on the first signal stops this server."""
+        self._server = server
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._server is None:
+            _quit(0, "Stopped before any request was accepted")
+        elif self._asked:
+            _quit(128 + number, "Told to stop a second time: quitting at once")
+        else:
+            self._asked = True
+            _log.info("Stopping: finishing the requests in hand, at most %d s", self._limit)
+            faulthandler.dump_traceback_later(self._limit + _AFTER_REQUESTS_SECONDS, exit=True, file=sys.stderr)
+            self._server.should_exit = True
+
+
+def _quit(code: int, message: str) -> None:
+    _log.info(message)
+    logging.shutdown()
+    os._exit(code)  # sys.exit would raise inside whatever runs now, and an application may catch it.
