@@ -11,7 +11,6 @@ from webgarden.policy.actions import Action, Drain, Retire
 from webgarden.policy.replicas import replicas
 from webgarden.policy.view import PoolView, Reason
 
-
 UNWANTED = frozenset({Reason.IDLE_TIMEOUT, Reason.STARTUP_TIME_LIMIT})
 """Who leaves for one of these is not replaced: the pool wants fewer from then on."""
 

@@ -1,0 +1,213 @@
+"""From what the store and the link hold to a `PoolView`: reading pods and Deployments. Pure.
+
+A fact that cannot be read (an annotation somebody has broken) counts as absent; it is written again when it matters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from webgarden.api.pool import ApplicationPool, StartMode, WantedState
+from webgarden.manifests import names
+from webgarden.manifests.worker import CONTAINER
+from webgarden.policy import Failure, Leaving, PoolView, Reason, Revision, Worker
+from webgarden.reconcile.ports import Body, PoolFacts, WorkerFacts
+
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+NO_FACTS = WorkerFacts()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What this operator has seen of the pool itself; a new leader begins without."""
+
+    begun: datetime
+    draining: Mapping[str, datetime]
+    """Worker -> since when it is being drained."""
+    recycle_seen: datetime | None = None
+    """When the recycle annotation had its present value first: a clock that runs ahead must not recycle newer workers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """Everything one look at a pool is based on."""
+
+    pool: ApplicationPool
+    revision: str
+    pods: tuple[Body, ...]
+    deployments: tuple[Body, ...]
+    facts: PoolFacts
+    listeners: int
+    listeners_complete: bool
+    memory: Memory
+    now: datetime
+
+
+def view(seen: Observation) -> PoolView:
+    spec = seen.pool.spec
+    before, worker = recycle_request(seen)
+    return PoolView(
+        started=spec.state is WantedState.STARTED,
+        always_running=spec.start_mode is StartMode.ALWAYS_RUNNING,
+        max_processes=spec.process_model.max_processes,
+        concurrency=spec.worker.max_concurrent_requests,
+        idle_timeout=spec.process_model.idle_timeout,
+        startup_time_limit=spec.process_model.startup_time_limit,
+        shutdown_time_limit=spec.process_model.shutdown_time_limit,
+        overlap=not spec.recycling.disallow_overlapping_rotation,
+        revision=seen.revision,
+        begun=seen.memory.begun,
+        revisions=tuple(_revision(d) for d in seen.deployments),
+        workers=tuple(_worker(p, seen) for p in seen.pods),
+        failures=tuple(
+            Failure(time=f.time, worker=f.worker, kind=Reason(f.kind), message=f.message)
+            for f in seen.pool.status.failures
+        ),
+        demand=seen.facts.demand,
+        queued=seen.facts.queued,
+        listeners=seen.listeners,
+        listeners_complete=seen.listeners_complete,
+        recycle_before=before,
+        recycle_worker=worker,
+    )
+
+
+def _revision(deployment: Body) -> Revision:
+    metadata = deployment["metadata"]
+    annotations = metadata.get("annotations") or {}
+    replicas = deployment["spec"].get("replicas", 1)
+    wanted = annotations.get(names.WANTED, "")
+    return Revision(
+        revision=metadata["labels"][names.REVISION],
+        name=metadata["name"],
+        replicas=replicas,
+        wanted=int(wanted) if wanted.isdecimal() else replicas,
+        scaled_at=time(annotations.get(names.SCALED_AT)) or NEVER,
+        trouble=_replica_failure(deployment),
+    )
+
+
+def _replica_failure(deployment: Body) -> str:
+    for condition in (deployment.get("status") or {}).get("conditions") or []:
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            return str(condition.get("message") or condition.get("reason") or "pods cannot be created")
+    return ""
+
+
+def _worker(pod: Body, seen: Observation) -> Worker:
+    metadata = pod["metadata"]
+    name = metadata["name"]
+    labels = metadata.get("labels") or {}
+    facts = seen.facts.workers.get(name, NO_FACTS)
+    running_since = time((metadata.get("annotations") or {}).get(names.RUNNING_SINCE))
+    return Worker(
+        name=name,
+        revision=labels.get(names.REVISION, ""),
+        created=time(metadata.get("creationTimestamp")) or seen.now,
+        in_rotation=labels.get(names.ROTATION) == "in",
+        running_since=running_since or (seen.now if facts.seen else None),
+        serving=facts.serving,
+        terminating=bool(metadata.get("deletionTimestamp")),
+        crash=crash(pod),
+        trouble=trouble(pod),
+        leaving=leaving(pod),
+        draining_since=seen.memory.draining.get(name),
+        drained=facts.drained and seen.listeners_complete,
+        in_flight=facts.in_flight,
+        last_activity=facts.last_activity,
+    )
+
+
+def leaving(pod: Body) -> Leaving | None:
+    text = (pod["metadata"].get("annotations") or {}).get(names.LEAVING)
+    if not text:
+        return None
+    try:
+        value = json.loads(text)
+        return Leaving(
+            reason=Reason(value["reason"]),
+            since=datetime.fromisoformat(value["since"]),
+            replace=bool(value["replace"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def write_leaving(value: Leaving) -> str:
+    return json.dumps({"reason": value.reason, "since": value.since.isoformat(), "replace": value.replace})
+
+
+def _container_status(pod: Body) -> dict[str, Any]:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
+    return next((s for s in statuses if s["name"] == CONTAINER), {})
+
+
+def crash(pod: Body) -> str:
+    """How the worker's container ended, if it did so by itself; empty otherwise."""
+    status = pod.get("status") or {}
+    if status.get("phase") == "Failed":
+        return f"the pod failed: {status.get('reason') or ''} {status.get('message') or ''}".rstrip(": ")
+    container = _container_status(pod)
+    states = [container.get("state") or {}]
+    if restarts(pod) > _known_restarts(pod):
+        states.append(container.get("lastState") or {})
+    for state in states:
+        if ended := state.get("terminated"):
+            reason = ended.get("reason") or "Error"
+            detail = f": {ended['message'].strip()}" if ended.get("message") else ""
+            return f"the worker ended with exit code {ended.get('exitCode')} ({reason}){detail}"
+    return ""
+
+
+def restarts(pod: Body) -> int:
+    return int(_container_status(pod).get("restartCount", 0))
+
+
+def _known_restarts(pod: Body) -> int:
+    """Restarts before it first answered: they belong to its start."""
+    text = (pod["metadata"].get("annotations") or {}).get(names.RESTARTS, "0")
+    return int(text) if text.isdecimal() else 0
+
+
+def trouble(pod: Body) -> str:
+    """Why the worker does not come up, in the cluster's words; empty when nothing is known to be wrong."""
+    waiting = (_container_status(pod).get("state") or {}).get("waiting") or {}
+    if waiting.get("reason") not in (None, "", "ContainerCreating", "PodInitializing"):
+        return f"{waiting['reason']}: {waiting.get('message') or ''}".rstrip(": ")
+    for condition in (pod.get("status") or {}).get("conditions") or []:
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return f"{condition.get('reason')}: {condition.get('message') or ''}".rstrip(": ")
+    return ""
+
+
+def ready(pod: Body) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def recycle_request(seen: Observation) -> tuple[datetime | None, str]:
+    """(workers born before this are to be recycled, the only worker that is meant) by annotation; None when done."""
+    text = seen.pool.metadata.annotations.get(names.RECYCLE, "")
+    last = seen.pool.status.last_recycle
+    if not text or (last is not None and last.request == text and last.result == "Failed"):
+        return None, ""
+    moment, _, worker = text.partition(",")
+    wished = time(moment.strip())
+    if wished is None:
+        return None, ""
+    return min(wished, seen.memory.recycle_seen or wished), worker.strip()
+
+
+def time(text: str | None) -> datetime | None:
+    """RFC 3339 as a time in UTC; None for anything else."""
+    try:
+        value = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+    if value is None or value.tzinfo is None:
+        return None
+    return value.astimezone(UTC)

@@ -1,0 +1,243 @@
+"""One look at one `ApplicationPool`.
+
+Read, decide, publish to the listeners, record in the status, act: in this order. Publishing comes before acting so that a
+worker gets no request from the moment its end is decided; recording comes before acting so that what was done is never
+forgotten, and since failures and recycles are recorded by the worker's name, never counted twice.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from webgarden.api.conditions import Finding, Truth, merge
+from webgarden.api.pool import ApplicationPool, ApplicationPoolStatus, PoolState
+from webgarden.api.site import Site
+from webgarden.manifests import names
+from webgarden.manifests.worker import HostedApplication, Images, has_readiness_probe, pod_template, revision
+from webgarden.policy import Decision, PoolView, Reason, decide
+from webgarden.reconcile import events, observing, status
+from webgarden.reconcile.acting import Acting
+from webgarden.reconcile.listeners import Listeners
+from webgarden.reconcile.observing import Memory, Observation
+from webgarden.reconcile.ports import Body, Clock, Key, Kind, Link, Recorder, Store, Writer
+from webgarden.routing import Endpoint, Refusing, pool_entry
+
+COUNTERS_EVERY = timedelta(seconds=5)
+"""A status that differs in counters alone is written this often at most."""
+DISABLED = "Disabled"
+"""HTTP.sys' word for a pool that its administrator has stopped."""
+
+
+@dataclass
+class _Memory:
+    """What is remembered of a pool between looks. Losing it delays decisions and changes none."""
+
+    begun: datetime
+    draining: dict[str, datetime] = field(default_factory=dict)
+    recycle: tuple[str, datetime] | None = None
+    status_written: datetime | None = None
+    refused: str = ""
+    refused_revision: str = ""
+
+
+class PoolReconciler:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        writer: Writer,
+        link: Link,
+        recorder: Recorder,
+        listeners: Listeners,
+        images: Images,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._writer = writer
+        self._link = link
+        self._recorder = recorder
+        self._listeners = listeners
+        self._images = images
+        self._clock = clock
+        self._memories: dict[Key, _Memory] = {}
+
+    async def reconcile(self, key: Key) -> datetime | None:
+        """One look. Returns when time alone asks for the next one."""
+        body = self._store.get(key)
+        if body is None or body["metadata"].get("deletionTimestamp"):
+            self._memories.pop(key, None)
+            self._link.remove_pool(key.path)
+            return None
+        try:
+            pool = ApplicationPool.model_validate(body)
+        except ValidationError as error:
+            await self._say_invalid(body, error)
+            return None
+        memory = self._remember(key, pool)
+        template = pod_template(pool, self._hosted(pool), self._images)
+        seen = self._observe(key, pool, revision(template), memory)
+        view = observing.view(seen)
+        decision = decide(view, seen.now)
+        self._note_draining(memory, decision, seen.now)
+        self._publish(seen, view, decision, template)
+        await self._record(body, seen, view, decision, memory)
+        acting = Acting(
+            pool=pool, template=template, view=view, now=seen.now, writer=self._writer, recorder=self._recorder
+        )
+        await self._act(acting, seen, decision, memory)
+        return self._next_look(decision, memory, seen)
+
+    def _remember(self, key: Key, pool: ApplicationPool) -> _Memory:
+        now = self._clock()
+        memory = self._memories.setdefault(key, _Memory(begun=now))
+        wish = pool.metadata.annotations.get(names.RECYCLE, "")
+        if wish and (memory.recycle is None or memory.recycle[0] != wish):
+            memory.recycle = (wish, now)
+        return memory
+
+    def _hosted(self, pool: ApplicationPool) -> list[HostedApplication]:
+        """Applications of valid sites that the worker image is to run in this pool."""
+        hosted: list[HostedApplication] = []
+        for body in self._store.all(Kind.SITE, pool.metadata.namespace):
+            try:
+                site = Site.model_validate(body)
+            except ValidationError:
+                continue
+            hosted += [
+                HostedApplication(site=site.key, path=a.path, kind=a.app.kind, target=a.app.target, root=a.app.root)
+                for a in site.spec.applications
+                if a.app is not None and a.pool == pool.metadata.name and not site.metadata.deletion_timestamp
+            ]
+        return hosted
+
+    def _observe(self, key: Key, pool: ApplicationPool, number: str, memory: _Memory) -> Observation:
+        connected = self._link.connected()
+        return Observation(
+            pool=pool,
+            revision=number,
+            pods=tuple(self._store.of_pool(Kind.POD, key)),
+            deployments=tuple(self._store.of_pool(Kind.DEPLOYMENT, key)),
+            facts=self._link.facts(key.path),
+            listeners=len(connected),
+            listeners_complete=self._listeners.alive() <= connected,
+            memory=Memory(
+                begun=memory.begun,
+                draining=dict(memory.draining),
+                recycle_seen=memory.recycle[1] if memory.recycle else None,
+            ),
+            now=self._clock(),
+        )
+
+    @staticmethod
+    def _note_draining(memory: _Memory, decision: Decision, now: datetime) -> None:
+        memory.draining = {name: memory.draining.get(name, now) for name in decision.drained}
+
+    def _publish(self, seen: Observation, view: PoolView, decision: Decision, template: Body) -> None:
+        refusing: Refusing | None = None
+        if not view.started:
+            refusing = Refusing(reason=DISABLED)
+        elif decision.paused_until is not None:
+            wait = math.ceil((decision.paused_until - seen.now).total_seconds())
+            refusing = Refusing(reason=Reason.STARTUP_TIME_LIMIT, retry_after=max(1, wait))
+        endpoints = _endpoints(seen, view, decision, probed=has_readiness_probe(template))
+        self._link.publish_pool(pool_entry(seen.pool, endpoints, listeners=self._listeners.wanted(), refusing=refusing))
+
+    async def _record(self, body: Body, seen: Observation, view: PoolView, decision: Decision, memory: _Memory) -> None:
+        refused = memory.refused if memory.refused_revision == seen.revision else ""
+        new = status.build(seen, view, decision, refused=refused)
+        if not self._worth_writing(seen.pool.status, new, memory, seen.now):
+            return
+        await self._writer.write_status(body, new.as_dict())
+        memory.status_written = seen.now
+        about = seen.pool.as_dict()
+        for failure in status.new_failures(view, decision, seen.now):
+            await self._tell(about, events.failed(failure.worker, failure.kind, failure.message))
+        for done in status.new_recycles(seen, decision):
+            await self._tell(about, events.recycled(done.worker, done.reason, failure=done.failed))
+
+    @staticmethod
+    def _worth_writing(old: ApplicationPoolStatus, new: ApplicationPoolStatus, memory: _Memory, now: datetime) -> bool:
+        if new == old:
+            return False
+        if _without_counters(new) != _without_counters(old) or memory.status_written is None:
+            return True
+        return now - memory.status_written >= COUNTERS_EVERY
+
+    async def _act(self, acting: Acting, seen: Observation, decision: Decision, memory: _Memory) -> None:
+        if memory.refused and memory.refused_revision == seen.revision:
+            return  # the same template would be refused again
+        memory.refused = await acting.carry_out(decision, seen.pods)
+        memory.refused_revision = seen.revision
+
+    def _next_look(self, decision: Decision, memory: _Memory, seen: Observation) -> datetime | None:
+        looks = [decision.next_look] if decision.next_look else []
+        if memory.refused and seen.pool.status.conditions and not _says_refused(seen.pool):
+            looks.append(seen.now)  # to say so in the status
+        if seen.facts.workers and memory.status_written is not None:
+            looks.append(max(seen.now + timedelta(seconds=1), memory.status_written + COUNTERS_EVERY))
+        return min(looks, default=None)
+
+    async def _say_invalid(self, body: Body, error: ValidationError) -> None:
+        """A spec that got past admission (an older CRD) and cannot be read: the pool goes on as it is."""
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        generation = body["metadata"].get("generation", 0)
+        finding = Finding(
+            type="Accepted",
+            status=Truth.FALSE,
+            reason="InvalidSpec",
+            message=f"{where}: {first['msg']}",
+            observed_generation=generation,
+        )
+        ready = finding.model_copy(update={"type": "Ready"})
+        old = body.get("status") or {}
+        if old.get("observedGeneration") == generation:
+            return
+        conditions = merge((), (ready, finding), self._clock())
+        new = ApplicationPoolStatus(
+            observed_generation=generation, state=PoolState.STOPPED, reason="InvalidSpec", conditions=conditions
+        )
+        await self._writer.write_status(body, new.as_dict())
+
+    async def _tell(self, about: Body, event: events.Event) -> None:
+        await self._recorder.record(
+            about, reason=event.reason, message=event.message, warning=event.warning, was_id=event.was_id
+        )
+
+
+def _says_refused(pool: ApplicationPool) -> bool:
+    return any(c.type == "Accepted" and c.status is Truth.FALSE for c in pool.status.conditions)
+
+
+def _without_counters(value: ApplicationPoolStatus) -> dict[str, Any]:
+    fields = value.as_dict()
+    fields.pop("queue", None)
+    for worker in fields.get("workers", ()):
+        for name in ("requests", "inFlight", "lastRequestTime"):
+            worker.pop(name, None)
+    return fields
+
+
+def _endpoints(seen: Observation, view: PoolView, decision: Decision, *, probed: bool) -> list[Endpoint]:
+    """Workers that the listeners may know of.
+
+    One that is being deleted stays, draining, until it is gone, so that its requests are waited for; past
+    `shutdownTimeLimit` it is left out, and the listeners cut what is still running.
+    """
+    endpoints: list[Endpoint] = []
+    for pod, worker in zip(seen.pods, view.workers, strict=True):
+        address = (pod.get("status") or {}).get("podIP")
+        ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed") or bool(worker.crash)
+        waiting = probed and worker.running_since is None and not observing.ready(pod)
+        since = worker.draining_since
+        overdue = since is not None and seen.now - since >= view.shutdown_time_limit
+        if not address or ended or waiting or overdue:
+            continue
+        draining = worker.terminating or worker.name in decision.drained
+        endpoints.append(Endpoint(name=worker.name, address=address, draining=draining))
+    return endpoints
