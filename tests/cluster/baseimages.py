@@ -15,7 +15,6 @@ from tests.cluster import binaries, cache, commands, containers, progress
 
 PYTHON = "localhost/webgarden-base-python:trixie"
 HAPROXY = "localhost/webgarden-base-haproxy:forky"
-ALL = (containers.PAUSE, HAPROXY, PYTHON)
 AUTHORITIES = Path("usr/local/share/ca-certificates")
 _LABEL = "dev.webgarden.recipe"
 _BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
@@ -60,8 +59,10 @@ def make() -> None:
 
 
 def remove() -> None:
-    for image in ALL:
-        commands.succeeds(["podman", "rmi", "--force", image])
+    """And all that was built on them, which carries their label."""
+    made = ["podman", "images", "--all", "--quiet", f"--filter=label={_LABEL}"]
+    if images := set(commands.run(made).split()):
+        commands.run(["podman", "rmi", "--force", *images])
 
 
 def _make(image: str, dockerfile: str, below: str) -> None:

@@ -26,7 +26,7 @@ from tests.cluster import (
 )
 from tests.cluster.controlplane import Place, Ports
 from tests.cluster.errors import ClusterError
-from tests.cluster.images import WORKER, Image
+from tests.cluster.images import Image
 from tests.cluster.processes import Processes
 
 STATE = Path("/var/lib/webgarden-cluster")
@@ -72,20 +72,20 @@ class Built:
         return {**os.environ, "KUBECONFIG": str(self.kubeconfig()), "PATH": path}
 
     def inside(self, command: Sequence[str]) -> list[str]:
+        self._require()
         return [*network.INSIDE, *command]
 
     def build(self, image: Image) -> None:
+        debian.install()
+        baseimages.make()
         downloads = Path.home() / ".cache/pip"
         downloads.mkdir(parents=True, exist_ok=True)
-        bases = {
-            "PYTHON_IMAGE": baseimages.PYTHON,
-            "HAPROXY_IMAGE": baseimages.HAPROXY,
-            "WORKER_IMAGE": WORKER,
-        }
+        bases = {"PYTHON_IMAGE": baseimages.PYTHON, "HAPROXY_IMAGE": baseimages.HAPROXY}
+        arguments = {**bases, **image.arguments}
         commands.logged(
             [
                 *["buildah", "bud", "--layers"],
-                *[f"--build-arg={name}={value}" for name, value in bases.items()],
+                *[f"--build-arg={name}={value}" for name, value in arguments.items()],
                 f"--volume={downloads}:/root/.cache/pip",
                 f"--file={image.dockerfile}",
                 f"--tag={image.tag}",
@@ -96,7 +96,12 @@ class Built:
         )
 
     def load(self, images: Sequence[str]) -> None:
+        self._require()
         containers.load(STATE, images)
+
+    def _require(self) -> None:
+        if not network.PATH.exists():
+            raise ClusterError("the cluster is not up")
 
 
 def _start() -> None:

@@ -14,6 +14,7 @@ from tests.cluster import commands, network
 from tests.cluster.processes import Process, Processes, start_time, until
 
 PLUGINS = "/usr/lib/cni"
+STATE = "containers"
 PAUSE = "localhost/webgarden-pause:1"
 _CONFIG = """
 version = 2
@@ -38,6 +39,9 @@ default_runtime_name = "runc"
 
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
+
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+Root = "{runc}"
 """
 
 
@@ -53,7 +57,8 @@ def start(directory: Path, processes: Processes) -> None:
     config.write_text(
         _CONFIG.format(
             root=directory / "images",
-            state=directory / "containers",
+            state=directory / STATE,
+            runc=directory / "runc",
             socket=socket(directory),
             pause=PAUSE,
             plugins=PLUGINS,

@@ -2,6 +2,7 @@
 
 One authority signs clients, servers and the aggregator alike; the apiserver tells them apart by
 name (`--requestheader-allowed-names`). Keys are EC, because RSA keys take seconds to make.
+Trap: Python 3.13 checks strictly and wants the key identifiers and usages others do without.
 """
 
 import base64
@@ -17,6 +18,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 VALID = datetime.timedelta(days=30)
+SIGNS = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 class Authority:
@@ -25,9 +37,12 @@ class Authority:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("webgarden-test", "")
+        self._identifier = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
         certificate = (
             _builder(self._name, self._name, self._key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(SIGNS, critical=True)
+            .add_extension(self._identifier, critical=False)
             .sign(self._key, hashes.SHA256())
         )
         self.certificate = directory / "ca.crt"
@@ -40,8 +55,10 @@ class Authority:
         """A certificate and its key, for a client and, with addresses or names, for a server."""
         key = ec.generate_private_key(ec.SECP256R1())
         uses = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
-        builder = _builder(_name(user, group), self._name, key.public_key()).add_extension(
-            x509.ExtendedKeyUsage(uses if serves else uses[:1]), critical=False
+        builder = (
+            _builder(_name(user, group), self._name, key.public_key())
+            .add_extension(x509.ExtendedKeyUsage(uses if serves else uses[:1]), critical=False)
+            .add_extension(_signed_by(self._identifier), critical=False)
         )
         if serves:
             names = x509.SubjectAlternativeName([_alternative(served) for served in serves])
@@ -78,6 +95,10 @@ def write_key(path: Path, key: ec.EllipticCurvePrivateKey | None = None) -> Path
         )
     )
     return path
+
+
+def _signed_by(issuer: x509.SubjectKeyIdentifier) -> x509.AuthorityKeyIdentifier:
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer)
 
 
 def _builder(

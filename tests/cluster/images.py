@@ -1,10 +1,12 @@
 """The images of this project: which there are, and what each is built of.
 
 The parts are built with the repository as their context, an extra one (an example) with its own
-folder. Dockerfiles take their base images as build arguments.
+folder. Dockerfiles take the images they build on as arguments: PYTHON_IMAGE and HAPROXY_IMAGE,
+public ones unless a way has to stand in for them, and the examples WORKER_IMAGE.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -18,6 +20,7 @@ class Image:
     tag: str
     dockerfile: Path
     context: Path
+    arguments: Mapping[str, str] = field(default_factory=dict)
 
 
 def ours() -> list[Image]:
@@ -27,4 +30,4 @@ def ours() -> list[Image]:
 
 
 def extra(folder: Path, tag: str) -> Image:
-    return Image(tag, folder / "Dockerfile", folder)
+    return Image(tag, folder / "Dockerfile", folder, {"WORKER_IMAGE": WORKER})

@@ -53,14 +53,16 @@ class Kind:
         return list(command)
 
     def build(self, image: Image) -> None:
+        arguments = [f"--build-arg={name}={value}" for name, value in image.arguments.items()]
         build = [self._engine, "build", f"--file={image.dockerfile}", f"--tag={image.tag}"]
-        commands.logged([*build, image.context], log=cache.DIRECTORY / "images.log")
+        commands.logged([*build, *arguments, image.context], log=cache.DIRECTORY / "images.log")
 
     def load(self, images: Sequence[str]) -> None:
-        with tempfile.TemporaryDirectory() as directory:
-            archive = f"{directory}/images.tar"
-            commands.run([self._engine, "save", f"--output={archive}", *images])
-            commands.run(["kind", "load", "image-archive", archive, f"--name={NAME}"])
+        for image in images:
+            with tempfile.TemporaryDirectory() as directory:
+                archive = f"{directory}/image.tar"
+                commands.run([self._engine, "save", f"--output={archive}", image])
+                commands.run(["kind", "load", "image-archive", archive, f"--name={NAME}"])
 
     def _kind(self, *command: str) -> None:
         cache.DIRECTORY.mkdir(parents=True, exist_ok=True)

@@ -32,6 +32,8 @@ def create() -> None:
     _inside("sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
     for destination in (PODS, controlplane.SERVICES):
         run(["ip", "route", "add", destination, "via", NODE, "dev", HOST_END])
+    # A packet needs a route before kube-proxy can give it another destination; none takes this one.
+    _inside("ip", "route", "add", controlplane.SERVICES, "via", HOST, "dev", NODE_END)
 
 
 def remove() -> None:

@@ -6,13 +6,17 @@ counts: what could start or mount something ends before what it started or mount
 
 import contextlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.cluster import commands, containers, network, node
 from tests.cluster.processes import Processes, until
 
-POD_LINKS = Path("/var/log/containers")  # the kubelet's, and not configurable
-CNI_RESULTS = Path("/var/lib/cni/results")  # containerd's, likewise
+# Folders which the programs let nobody choose.
+CONTAINER_LOGS = Path("/var/log/containers")
+CNI_RESULTS = Path("/var/lib/cni/results")
+DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")
+SHIM_SOCKETS = Path("/run/containerd/s")
 
 
 def remove(directory: Path) -> None:
@@ -22,12 +26,10 @@ def remove(directory: Path) -> None:
     network.remove()
     for hierarchy in node.hierarchies():
         _remove_cgroup(hierarchy / node.CGROUP.lstrip("/"))
-    _remove_links(directory)
-    for result in CNI_RESULTS.glob(f"{network.NAME}-*"):
-        result.unlink()
-    for folder in (CNI_RESULTS, CNI_RESULTS.parent, POD_LINKS):
-        with contextlib.suppress(OSError):  # somebody else's files are in it, or it is not there
-            folder.rmdir()
+    for stray in list(_strays(directory)):
+        stray.unlink(missing_ok=True)
+    for folder in (CONTAINER_LOGS, CNI_RESULTS, DEVICE_PLUGINS, SHIM_SOCKETS):
+        _remove_empty(folder)
     if directory.exists():
         shutil.rmtree(directory)
 
@@ -58,7 +60,21 @@ def _removed(group: Path) -> bool:
     return not group.exists()
 
 
-def _remove_links(directory: Path) -> None:
-    for link in POD_LINKS.glob("*.log"):
-        if link.is_symlink() and link.readlink().is_relative_to(directory):
-            link.unlink()
+def _strays(directory: Path) -> Iterator[Path]:
+    """Files of ours in folders that may be somebody else's as well."""
+    for log in CONTAINER_LOGS.glob("*.log"):
+        if log.is_symlink() and log.readlink().is_relative_to(directory):
+            yield log
+    for result in CNI_RESULTS.glob(f"{network.NAME}-*-eth0"):
+        yield result
+        container = result.name.removeprefix(f"{network.NAME}-").removesuffix("-eth0")
+        yield CNI_RESULTS / f"cni-loopback-{container}-lo"
+    for address in (directory / containers.STATE).glob("*/k8s.io/*/address"):
+        yield Path(address.read_text().removeprefix("unix://"))
+    yield DEVICE_PLUGINS / "kubelet.sock"
+
+
+def _remove_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # it is not empty, or not there
+        folder.rmdir()
+        folder.parent.rmdir()

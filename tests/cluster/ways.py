@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from tests.cluster import built, given, kind
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import Image
 
@@ -43,8 +44,6 @@ class Way(Protocol):
 
 
 def chosen() -> Way:
-    from tests.cluster import built, given, kind
-
     if os.environ.get("WEBGARDEN_CLUSTER") == "current":
         return given.Given()
     if engine := kind.engine():
