@@ -29,8 +29,19 @@ from webgarden.routing import Endpoint, Refusing, pool_entry
 
 COUNTERS_EVERY = timedelta(seconds=5)
 """A status that differs in counters alone is written this often at most."""
+RETRY_REFUSED = timedelta(minutes=5)
+TEMPLATE_REFUSED = "TemplateRefused"
 DISABLED = "Disabled"
 """HTTP.sys' word for a pool that its administrator has stopped."""
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """A template that the API server would not take. It is tried again after a while: quotas and webhooks change."""
+
+    revision: str
+    message: str
+    until: datetime
 
 
 @dataclass
@@ -41,8 +52,7 @@ class _Memory:
     draining: dict[str, datetime] = field(default_factory=dict)
     recycle: tuple[str, datetime] | None = None
     status_written: datetime | None = None
-    refused: str = ""
-    refused_revision: str = ""
+    refused: _Refusal | None = None
 
 
 class PoolReconciler:
@@ -80,17 +90,20 @@ class PoolReconciler:
             return None
         memory = self._remember(key, pool)
         template = pod_template(pool, self._hosted(pool), self._images)
-        seen = self._observe(key, pool, revision(template), memory)
+        seen = self._observe(key, pool, self._usable(key, revision(template), memory), memory)
         view = observing.view(seen)
         decision = decide(view, seen.now)
-        self._note_draining(memory, decision, seen.now)
-        self._publish(seen, view, decision, template)
+        self._note_draining(memory, view, decision, seen.now)
+        refusal = memory.refused.message if memory.refused else ""
+        self._publish(seen, view, decision, template, refused=bool(refusal))
         await self._record(body, seen, view, decision, memory)
         acting = Acting(
             pool=pool, template=template, view=view, now=seen.now, writer=self._writer, recorder=self._recorder
         )
-        await self._act(acting, seen, decision, memory)
-        return self._next_look(decision, memory, seen)
+        refused = await acting.carry_out(decision, seen.pods)
+        if refused:
+            memory.refused = _Refusal(seen.revision, refused, seen.now + RETRY_REFUSED)
+        return self._next_look(decision, memory, seen, refused=refused)
 
     def _remember(self, key: Key, pool: ApplicationPool) -> _Memory:
         now = self._clock()
@@ -99,6 +112,17 @@ class PoolReconciler:
         if wish and (memory.recycle is None or memory.recycle[0] != wish):
             memory.recycle = (wish, now)
         return memory
+
+    def _usable(self, key: Key, number: str, memory: _Memory) -> str:
+        """The revision to work with: of a template that was refused, the newest Deployment's before it."""
+        if memory.refused is None:
+            return number
+        if memory.refused.revision != number or self._clock() >= memory.refused.until:
+            memory.refused = None
+            return number
+        deployments = self._store.of_pool(Kind.DEPLOYMENT, key)
+        newest = max(deployments, key=lambda d: str(d["metadata"].get("creationTimestamp")), default=None)
+        return str(newest["metadata"]["labels"][names.REVISION]) if newest else number
 
     def _hosted(self, pool: ApplicationPool) -> list[HostedApplication]:
         """Applications of valid sites that the worker image is to run in this pool."""
@@ -134,13 +158,16 @@ class PoolReconciler:
         )
 
     @staticmethod
-    def _note_draining(memory: _Memory, decision: Decision, now: datetime) -> None:
-        memory.draining = {name: memory.draining.get(name, now) for name in decision.drained}
+    def _note_draining(memory: _Memory, view: PoolView, decision: Decision, now: datetime) -> None:
+        going = {w.name for w in view.workers if w.terminating and w.name in memory.draining}
+        memory.draining = {name: memory.draining.get(name, now) for name in decision.drained | going}
 
-    def _publish(self, seen: Observation, view: PoolView, decision: Decision, template: Body) -> None:
+    def _publish(self, seen: Observation, view: PoolView, decision: Decision, template: Body, *, refused: bool) -> None:
         refusing: Refusing | None = None
         if not view.started:
             refusing = Refusing(reason=DISABLED)
+        elif refused and not view.revisions:
+            refusing = Refusing(reason=TEMPLATE_REFUSED)
         elif decision.paused_until is not None:
             wait = math.ceil((decision.paused_until - seen.now).total_seconds())
             refusing = Refusing(reason=Reason.STARTUP_TIME_LIMIT, retry_after=max(1, wait))
@@ -148,7 +175,7 @@ class PoolReconciler:
         self._link.publish_pool(pool_entry(seen.pool, endpoints, listeners=self._listeners.wanted(), refusing=refusing))
 
     async def _record(self, body: Body, seen: Observation, view: PoolView, decision: Decision, memory: _Memory) -> None:
-        refused = memory.refused if memory.refused_revision == seen.revision else ""
+        refused = memory.refused.message if memory.refused else ""
         new = status.build(seen, view, decision, refused=refused)
         if not self._worth_writing(seen.pool.status, new, memory, seen.now):
             return
@@ -168,16 +195,13 @@ class PoolReconciler:
             return True
         return now - memory.status_written >= COUNTERS_EVERY
 
-    async def _act(self, acting: Acting, seen: Observation, decision: Decision, memory: _Memory) -> None:
-        if memory.refused and memory.refused_revision == seen.revision:
-            return  # the same template would be refused again
-        memory.refused = await acting.carry_out(decision, seen.pods)
-        memory.refused_revision = seen.revision
-
-    def _next_look(self, decision: Decision, memory: _Memory, seen: Observation) -> datetime | None:
+    @staticmethod
+    def _next_look(decision: Decision, memory: _Memory, seen: Observation, *, refused: str) -> datetime | None:
         looks = [decision.next_look] if decision.next_look else []
-        if memory.refused and seen.pool.status.conditions and not _says_refused(seen.pool):
+        if refused:
             looks.append(seen.now)  # to say so in the status
+        elif memory.refused:
+            looks.append(memory.refused.until)
         if seen.facts.workers and memory.status_written is not None:
             looks.append(max(seen.now + timedelta(seconds=1), memory.status_written + COUNTERS_EVERY))
         return min(looks, default=None)
@@ -208,10 +232,6 @@ class PoolReconciler:
         await self._recorder.record(
             about, reason=event.reason, message=event.message, warning=event.warning, was_id=event.was_id
         )
-
-
-def _says_refused(pool: ApplicationPool) -> bool:
-    return any(c.type == "Accepted" and c.status is Truth.FALSE for c in pool.status.conditions)
 
 
 def _without_counters(value: ApplicationPoolStatus) -> dict[str, Any]:
