@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 PATTERN = r"^([0-9]{1,6}(ms|s|m|h))+$"
 MAX_LENGTH = 32
+_TOO_MANY = 1_000_000
 
 _WHOLE = re.compile(PATTERN)
 _PART = re.compile(r"([0-9]+)(ms|s|m|h)")
@@ -38,7 +39,17 @@ def render(value: timedelta) -> str:
     if not value:
         return "0s"
     unit = next((name for name, size in _UNITS.items() if not value % size), "ms")
-    return f"{value // _UNITS[unit]}{unit}"
+    count = value // _UNITS[unit]
+    return f"{count}{unit}" if count < _TOO_MANY else _mixed(value)
+
+
+def _mixed(value: timedelta) -> str:
+    """As Go writes it: where one unit would take more digits than can be read back."""
+    text = ""
+    for unit, size in _UNITS.items():
+        count, value = divmod(value, size)
+        text += f"{count}{unit}" if count else ""
+    return text
 
 
 def _read(value: Any) -> Any:  # noqa: ANN401 (pydantic hands over whatever the object holds)
