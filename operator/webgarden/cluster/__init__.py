@@ -1,0 +1,1 @@
+"""Kubernetes I/O: what is watched, what is written, and who leads."""

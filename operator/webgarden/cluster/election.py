@@ -1,0 +1,107 @@
+"""One leader among the replicas, by a Lease. Whoever loses it ends: a fresh start is the standby's state.
+
+On a clean end the Lease is given back, so that the other takes over at once instead of when it has run out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import ClientError
+from kubernetes.aio.client import ApiClient, ApiException
+from kubernetes.aio.leaderelection.electionconfig import Config
+from kubernetes.aio.leaderelection.leaderelection import LeaderElection
+from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
+from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
+
+from webgarden.cluster.client import MERGE, ApiError, Client
+from webgarden.manifests import names
+from webgarden.reconcile.ports import Body
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 2
+CALL_SECONDS = 3
+UNREACHABLE = (ClientError, TimeoutError, OSError)
+RENEW_SHARE = 0.7
+"""Of the lease: so long may renewing fail before the leader gives up, which must be before another may take it."""
+
+
+class Election:
+    def __init__(self, api: ApiClient, *, namespace: str, identity: str, lease_seconds: int) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._identity = identity
+        self._lease_seconds = lease_seconds
+
+    async def run(self, lead: Callable[[], Awaitable[None]]) -> None:
+        """Wait to be the leader, then `lead` until the Lease is lost. Returns when it is, or when `lead` ends."""
+        led = asyncio.Event()
+
+        async def begin() -> None:
+            try:
+                await lead()
+            finally:
+                led.set()
+
+        async def lost() -> None:
+            log.error("the Lease %s is lost: another operator may lead now", names.LEASE)
+
+        config = Config(
+            _PatientLock(names.LEASE, self._namespace, self._identity, self._api),
+            lease_duration=self._lease_seconds,
+            renew_deadline=self._lease_seconds * RENEW_SHARE,
+            retry_period=RETRY_SECONDS,
+            onstarted_leading=begin,
+            onstopped_leading=lost,
+        )
+        election = asyncio.create_task(LeaderElection(config).run())
+        ended = asyncio.create_task(led.wait())
+        try:
+            await asyncio.wait({election, ended}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (election, ended):
+                task.cancel()
+            await asyncio.gather(election, ended, return_exceptions=True)
+
+    async def give_back(self, client: Client) -> None:
+        """Let another lead at once, if it is we who do."""
+        url = f"/apis/coordination.k8s.io/v1/namespaces/{self._namespace}/leases/{names.LEASE}"
+        try:
+            lease = await client.request("GET", url)
+            if (lease.get("spec") or {}).get("holderIdentity") == self._identity:
+                empty: Body = {
+                    "metadata": {"resourceVersion": lease["metadata"]["resourceVersion"]},
+                    "spec": {"holderIdentity": ""},
+                }
+                await client.request("PATCH", url, body=empty, kind=MERGE)
+        except (ApiError, ClientError, TimeoutError) as error:
+            log.warning("the Lease could not be given back, it runs out by itself: %s", error)
+
+
+class _PatientLock(LeaseLock):
+    """An API server that cannot be reached is a try that failed, not the end: the election has its own deadline."""
+
+    async def get(self, name: str, namespace: str) -> Any:  # noqa: ANN401 (the library's signature)
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                return await super().get(name, namespace)
+        except UNREACHABLE as error:
+            return False, ApiException(status=0, reason=f"the API server cannot be reached: {error}")
+
+    async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                return bool(await super().create(name, namespace, election_record))
+        except UNREACHABLE:
+            return False
+
+    async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                return bool(await super().update(name, namespace, updated_record))
+        except UNREACHABLE:
+            return False

@@ -1,0 +1,99 @@
+"""What the watches have seen last of each object, and what we have written since.
+
+Every write puts its answer here at once, so the next look sees what this one did, however late the watch is. A watch event
+that is older than what is here is dropped: resource versions are numbers that only grow, which Kubernetes promises since
+1.35 and etcd has always kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from webgarden.manifests import names
+from webgarden.reconcile.ports import Body, Key, Kind
+
+INDEXED = frozenset({Kind.POD, Kind.DEPLOYMENT})
+"""Kinds that are found by their pool."""
+
+
+def key_of(kind: Kind, body: Body) -> Key:
+    metadata = body["metadata"]
+    return Key(kind, metadata.get("namespace", ""), metadata["name"])
+
+
+def pool_of(body: Body) -> Key | None:
+    """The pool whose label a pod or Deployment carries."""
+    metadata = body["metadata"]
+    name = (metadata.get("labels") or {}).get(names.POOL)
+    return Key(Kind.POOL, metadata["namespace"], name) if name else None
+
+
+class MemoryStore:
+    def __init__(self) -> None:
+        self._objects: dict[Kind, dict[Key, Body]] = {kind: {} for kind in Kind}
+        self._by_pool: dict[tuple[Kind, Key], dict[Key, None]] = {}
+        self._deleted: dict[Key, int] = {}
+
+    def get(self, key: Key) -> Body | None:
+        return self._objects[key.kind].get(key)
+
+    def all(self, kind: Kind, namespace: str | None = None) -> list[Body]:
+        return [b for k, b in self._objects[kind].items() if namespace is None or k.namespace == namespace]
+
+    def of_pool(self, kind: Kind, pool: Key) -> list[Body]:
+        keys = self._by_pool.get((kind, pool), {})
+        return [self._objects[kind][key] for key in keys]
+
+    def uids(self, kind: Kind) -> frozenset[str]:
+        return frozenset(body["metadata"].get("uid", "") for body in self._objects[kind].values())
+
+    def put(self, kind: Kind, body: Body) -> bool:
+        """Returns whether it was news."""
+        key = key_of(kind, body)
+        known = self._objects[kind].get(key)
+        version = _version(body)
+        if version < self._deleted.get(key, 0) or (known is not None and version < _version(known)):
+            return False
+        self._unindex(kind, key)
+        self._deleted.pop(key, None)
+        self._objects[kind][key] = _trimmed(body)
+        if kind in INDEXED and (pool := pool_of(body)) is not None:
+            self._by_pool.setdefault((kind, pool), {})[key] = None
+        return True
+
+    def drop(self, kind: Kind, body: Body) -> bool:
+        """The object is gone, as a watch says, or an answer to a deletion."""
+        key = key_of(kind, body)
+        known = self._objects[kind].get(key)
+        if known is None or _version(known) > _version(body):
+            return False
+        self._unindex(kind, key)
+        del self._objects[kind][key]
+        self._deleted[key] = _version(body)
+        if len(self._deleted) > 10_000:  # only the newest can be overtaken by an older event
+            del self._deleted[next(iter(self._deleted))]
+        return True
+
+    def _unindex(self, kind: Kind, key: Key) -> None:
+        known = self._objects[kind].get(key)
+        if known is None or kind not in INDEXED or (pool := pool_of(known)) is None:
+            return
+        keys = self._by_pool[kind, pool]
+        del keys[key]
+        if not keys:
+            del self._by_pool[kind, pool]
+
+    def __iter__(self) -> Iterator[Key]:
+        return (key for objects in self._objects.values() for key in objects)
+
+
+def _version(body: Body) -> int:
+    text = str(body["metadata"].get("resourceVersion") or "0")
+    return int(text) if text.isdecimal() else 0
+
+
+def _trimmed(body: Body) -> Body:
+    """Without managedFields, which are half of an object and of no use here."""
+    metadata: dict[str, Any] = {k: v for k, v in body["metadata"].items() if k != "managedFields"}
+    return {**body, "metadata": metadata}
