@@ -7,6 +7,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from tests.cluster.errors import ClusterError
+
 Object = dict[str, Any]
 
 
@@ -34,7 +36,10 @@ class Api:
             return False
 
     def apply(self, path: str, body: Object) -> None:
-        self._send("PATCH", f"{path}?fieldManager=webgarden-test&force=true", json.dumps(body))
+        try:
+            self._send("PATCH", f"{path}?fieldManager=webgarden-test&force=true", json.dumps(body))
+        except OSError as error:
+            raise ClusterError(f"cannot apply {path}: {error}") from error
 
     def _send(self, method: str, path: str, body: str | None = None) -> str:
         request = urllib.request.Request(

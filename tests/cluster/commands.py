@@ -3,7 +3,9 @@
 Arguments are lists, there is no shell. `logged` is for what takes long, `run` for what is quick.
 """
 
+import contextlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -36,6 +38,7 @@ def logged(
     stdin: str = "",
 ) -> None:
     """Run with all output appended to the log, and shown as well when progress is verbose."""
+    _require(command)
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
         log.open("a") as written,
@@ -51,8 +54,9 @@ def logged(
         ) as process,
     ):
         assert process.stdin and process.stdout
-        process.stdin.write(stdin)
-        process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # its exit code tells more
+            process.stdin.write(stdin)
+            process.stdin.close()
         for line in process.stdout:
             written.write(line)
             if progress.verbose:
@@ -63,6 +67,8 @@ def logged(
 
 def piped(source: Command, sink: Command) -> None:
     """`source | sink`, and both must succeed."""
+    _require(source)
+    _require(sink)
     with subprocess.Popen(source, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as writer:
         assert writer.stdout and writer.stderr
         reader = subprocess.run(
@@ -85,17 +91,20 @@ def last_lines(log: Path, count: int = 20) -> str:
 
 
 def _start(command: Command, *, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
-            command,
-            input=stdin or "",
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise ClusterError(f"{command[0]} is not installed") from error
+    _require(command)
+    return subprocess.run(
+        command,
+        input=stdin or "",
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+
+
+def _require(command: Command) -> None:
+    if shutil.which(command[0]) is None:
+        raise ClusterError(f"{command[0]} is not installed")
 
 
 def _title(command: Command) -> str:
