@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 class SettingsError(Exception):
@@ -26,6 +28,8 @@ class Settings:
     """Headless Service whose addresses are the operators; the standby does not listen there."""
     workers: int = 8
     """Looks at a time. Each waits for the API server most of its time."""
+    web_server: dict[str, Any] | None = None
+    """Spec of the WebServer that the chart wants kept; None: somebody else keeps it."""
     resync: float = 300.0
     """Seconds between two looks at everything: the net under a watch that lost something."""
     lease_seconds: int = 10
@@ -44,6 +48,17 @@ class Settings:
                 raise SettingsError(f"{name} must be a whole number, not {text!r}")
             return int(text)
 
+        def spec(name: str) -> dict[str, Any] | None:
+            if not (text := environment.get(name)):
+                return None
+            try:
+                value = json.loads(text)
+            except ValueError as error:
+                raise SettingsError(f"{name} must be a WebServer's spec as JSON: {error}") from error
+            if not isinstance(value, dict):
+                raise SettingsError(f"{name} must be a WebServer's spec as a JSON object")
+            return value
+
         return cls(
             namespace=need("WEBGARDEN_NAMESPACE"),
             identity=need("WEBGARDEN_POD"),
@@ -52,5 +67,6 @@ class Settings:
             image_pull_policy=environment.get("WEBGARDEN_IMAGE_PULL_POLICY", cls.image_pull_policy),
             health_port=number("WEBGARDEN_HEALTH_PORT", cls.health_port),
             link_port=number("WEBGARDEN_LINK_PORT", cls.link_port),
+            web_server=spec("WEBGARDEN_WEBSERVER"),
             link_service=environment.get("WEBGARDEN_LINK_SERVICE", cls.link_service),
         )

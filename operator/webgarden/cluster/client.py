@@ -76,10 +76,13 @@ class Client:
     async def get(self, key: Key) -> Body | None:
         return await self._unless_gone("GET", path(key))
 
-    async def list(self, kind: Kind, *, selector: str = "") -> list[Body]:
+    async def refresh(self, kind: Kind, *, selector: str = "") -> None:
+        """List all objects of a kind into the store: what the watches missed, if they did."""
         query = {"labelSelector": selector} if selector else {}
-        items = (await self.request("GET", RESOURCES[kind].collection(), query=query)).get("items") or []
-        return list(items)
+        answer = await self.request("GET", RESOURCES[kind].collection(), query=query)
+        about = {"apiVersion": RESOURCES[kind].api_version, "kind": str(kind)}
+        bodies = [{**item, **about} for item in answer.get("items") or []]
+        self._store.replace(kind, bodies, version=answer["metadata"]["resourceVersion"])
 
     async def create(self, manifest: Body) -> Body | None:
         """None when there is one of that name already."""

@@ -17,9 +17,8 @@ from kubernetes.aio.leaderelection.leaderelection import LeaderElection
 from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
 from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
 
-from webgarden.cluster.client import MERGE, ApiError, Client
+from webgarden.cluster.client import ApiError, Client
 from webgarden.manifests import names
-from webgarden.reconcile.ports import Body
 
 log = logging.getLogger(__name__)
 
@@ -73,11 +72,8 @@ class Election:
         try:
             lease = await client.request("GET", url)
             if (lease.get("spec") or {}).get("holderIdentity") == self._identity:
-                empty: Body = {
-                    "metadata": {"resourceVersion": lease["metadata"]["resourceVersion"]},
-                    "spec": {"holderIdentity": ""},
-                }
-                await client.request("PATCH", url, body=empty, kind=MERGE)
+                spec = {**lease["spec"], "holderIdentity": ""}
+                await client.request("PUT", url, body={**lease, "spec": spec})
         except (ApiError, ClientError, TimeoutError) as error:
             log.warning("the Lease could not be given back, it runs out by itself: %s", error)
 

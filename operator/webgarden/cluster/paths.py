@@ -37,6 +37,7 @@ RESOURCES: dict[Kind, Resource] = {
     Kind.SERVICE_ACCOUNT: Resource("", "v1", "serviceaccounts"),
     Kind.CONFIG_MAP: Resource("", "v1", "configmaps"),
     Kind.SECRET: Resource("", "v1", "secrets"),
+    Kind.CLUSTER_ROLE: Resource("rbac.authorization.k8s.io", "v1", "clusterroles", namespaced=False),
     Kind.DISRUPTION_BUDGET: Resource("policy", "v1", "poddisruptionbudgets"),
 }
 

@@ -45,9 +45,6 @@ class MemoryStore:
         keys = self._by_pool.get((kind, pool), {})
         return [self._objects[kind][key] for key in keys]
 
-    def uids(self, kind: Kind) -> frozenset[str]:
-        return frozenset(body["metadata"].get("uid", "") for body in self._objects[kind].values())
-
     def put(self, kind: Kind, body: Body) -> bool:
         """Returns whether it was news."""
         key = key_of(kind, body)
@@ -74,6 +71,15 @@ class MemoryStore:
         if len(self._deleted) > 10_000:  # only the newest can be overtaken by an older event
             del self._deleted[next(iter(self._deleted))]
         return True
+
+    def replace(self, kind: Kind, bodies: list[Body], *, version: str) -> None:
+        """All there were at `version`, as a list says. What was seen or written later stays."""
+        for body in bodies:
+            self.put(kind, body)
+        listed = {key_of(kind, body) for body in bodies}
+        for key, known in list(self._objects[kind].items()):
+            if key not in listed and _version(known) <= int(version):
+                self.drop(kind, {"metadata": {**known["metadata"], "resourceVersion": version}})
 
     def _unindex(self, kind: Kind, key: Key) -> None:
         known = self._objects[kind].get(key)

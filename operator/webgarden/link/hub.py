@@ -40,7 +40,6 @@ class Peer(Protocol):
 class _Session:
     peer: Peer
     reports: dict[str, link.Report] = field(default_factory=dict)
-    applied: int = 0
     refusal: str = ""
 
 
@@ -58,10 +57,14 @@ class _Pool:
 
 
 class Hub:
-    def __init__(self, *, clock: Callable[[], datetime], touched: Callable[[str], None]) -> None:
-        """`touched(pool key)` is called when something about a pool may have to be decided anew."""
+    def __init__(
+        self, *, clock: Callable[[], datetime], touched: Callable[[str], None], changed: Callable[[], None]
+    ) -> None:
+        """`touched(pool key)`: something about a pool may have to be decided anew. `changed()`: a listener has come,
+        gone, or refused a table."""
         self._clock = clock
         self._touched = touched
+        self._changed = changed
         self._version = 1
         self._pools: dict[str, _Pool] = {}
         self._sites: dict[str, link.Site] = {}
@@ -152,9 +155,12 @@ class Hub:
             case link.Demand():
                 self._hear_demand(session, message)
             case link.Applied():
-                session.applied, session.refusal = message.version, ""
+                if session.refusal:
+                    session.refusal = ""
+                    self._changed()
             case link.Failed():
                 session.refusal = message.error
+                self._changed()
             case _:
                 raise link.LinkError(f"{message.kind} is not a listener's to send")
 
@@ -193,6 +199,7 @@ class Hub:
             session.peer.tell(message)
 
     def _touch_all(self) -> None:
+        self._changed()
         for key in self._pools:
             self._touched(key)
 

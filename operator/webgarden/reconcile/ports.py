@@ -26,6 +26,7 @@ class Kind(StrEnum):
     CONFIG_MAP = "ConfigMap"
     SECRET = "Secret"
     DISRUPTION_BUDGET = "PodDisruptionBudget"
+    CLUSTER_ROLE = "ClusterRole"
 
 
 @dataclass(frozen=True, order=True)
@@ -62,7 +63,11 @@ class Store(Protocol):
 class Writer(Protocol):
     """Writes to the API server. Each puts the answer into the store, so that the next look sees it."""
 
-    async def apply(self, manifest: Body) -> Body: ...
+    async def get(self, key: Key) -> Body | None: ...
+    async def apply(self, manifest: Body) -> Body:
+        """Server-side apply. Raises `Refused`."""
+        ...
+
     async def patch(self, key: Key, patch: Body) -> Body | None:
         """JSON merge patch. None when the object is gone."""
         ...

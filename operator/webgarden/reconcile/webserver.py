@@ -1,0 +1,124 @@
+"""One look at the `WebServer` named `default`: the listener's objects are as it says.
+
+The chart's values are the operator's to keep there (`initial`): a release cannot hold a resource of a kind that it
+brings itself. That WebServer is owned by the operator's ClusterRole, and the listener's objects by the WebServer, so
+uninstalling takes them all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from webgarden.api.conditions import Finding, Truth, merge
+from webgarden.api.resource import API_VERSION
+from webgarden.api.webserver import NAME, WebServer, WebServerStatus
+from webgarden.manifests import names
+from webgarden.manifests.listener import Place, objects, owner
+from webgarden.reconcile.ports import Body, Clock, Key, Kind, Link, Refused, Store, Writer
+
+OPERATOR_ROLE = Key(Kind.CLUSTER_ROLE, "", "webgarden-operator")
+
+
+class WebServerReconciler:
+    def __init__(
+        self, *, store: Store, writer: Writer, link: Link, place: Place, initial: dict[str, Any] | None, clock: Clock
+    ) -> None:
+        """`initial`: the spec that the chart wants, or None when somebody else keeps the WebServer."""
+        self._store = store
+        self._writer = writer
+        self._link = link
+        self._place = place
+        self._initial = initial
+        self._clock = clock
+        self._applied: dict[str, str] = {}
+        self._kept = ""
+
+    async def reconcile(self, key: Key) -> datetime | None:
+        if key.name != NAME:
+            return None
+        await self._keep()
+        body = self._store.get(key)
+        if body is None or body["metadata"].get("deletionTimestamp"):
+            return None
+        try:
+            server = WebServer.model_validate(body)
+        except ValidationError:
+            return None  # admission refuses what cannot be read; the listener goes on as it is
+        refused = await self._apply(server)
+        status = self._status(server, refused)
+        if status != server.status:
+            await self._writer.write_status(body, status.as_dict())
+        return None
+
+    async def _keep(self) -> None:
+        """The chart's spec, applied once for each life of the WebServer and of the operator."""
+        if self._initial is None:
+            return
+        body = self._store.get(Key(Kind.WEB_SERVER, "", NAME))
+        if body is not None and body["metadata"]["uid"] == self._kept:
+            return
+        role = await self._writer.get(OPERATOR_ROLE)
+        metadata: Body = {"name": NAME, "labels": names.labels("webserver")}
+        if role is not None:
+            reference = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
+            metadata["ownerReferences"] = [
+                {**reference, "name": role["metadata"]["name"], "uid": role["metadata"]["uid"]}
+            ]
+        manifest = {"apiVersion": API_VERSION, "kind": "WebServer", "metadata": metadata, "spec": self._initial}
+        self._kept = (await self._writer.apply(manifest))["metadata"]["uid"]
+
+    async def _apply(self, server: WebServer) -> str:
+        """Apply what differs from what was applied before, or is gone. Returns the API server's words if it refuses."""
+        deployed = self._store.get(Key(Kind.DEPLOYMENT, self._place.namespace, names.LISTENER))
+        for manifest in objects(server, self._place):
+            digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+            if self._applied.get(manifest["kind"]) == digest and deployed is not None:
+                continue
+            try:
+                await self._writer.apply(manifest)
+            except Refused as refusal:
+                return f"{manifest['kind']}: {refusal}"
+            self._applied[manifest["kind"]] = digest
+        await self._adopt_authority(server)
+        return ""
+
+    async def _adopt_authority(self, server: WebServer) -> None:
+        """The link's certificates go with the WebServer, too."""
+        if self._applied.get("owner") == server.metadata.uid:
+            return
+        for kind in (Kind.SECRET, Kind.CONFIG_MAP):
+            key = Key(kind, self._place.namespace, names.AUTHORITY)
+            await self._writer.patch(key, {"metadata": {"ownerReferences": [owner(server)]}})
+        self._applied["owner"] = server.metadata.uid
+
+    def _status(self, server: WebServer, refused: str) -> WebServerStatus:
+        connected = len(self._link.connected())
+        wanted = server.spec.listener.replicas
+        failing = self._link.refusals()
+        checks = [
+            (bool(refused), "ListenerRefused", f"the API server refuses the listener: {refused}"),
+            (bool(failing), "ConfigurationRefused", "; ".join(f"{n}: {e}" for n, e in sorted(failing.items()))),
+            (
+                connected < wanted,
+                "ListenersMissing",
+                f"{connected} of {wanted} listeners are connected to the operator",
+            ),
+        ]
+        found = next(((Truth.FALSE, r, m) for wrong, r, m in checks if wrong), (Truth.TRUE, "Ready", ""))
+        ready = Finding(
+            type="Ready",
+            status=found[0],
+            reason=found[1],
+            message=found[2],
+            observed_generation=server.metadata.generation,
+        )
+        return WebServerStatus(
+            observed_generation=server.metadata.generation,
+            listeners=connected,
+            conditions=merge(server.status.conditions, [ready], self._clock()),
+        )
