@@ -25,7 +25,7 @@ from webgarden.cluster.election import Election
 from webgarden.cluster.events import EventRecorder
 from webgarden.cluster.store import MemoryStore
 from webgarden.health import HealthServer
-from webgarden.link.authority import Authority
+from webgarden.link.authority import ServerCertificate
 from webgarden.link.hub import Hub
 from webgarden.link.server import PATH, LinkServer
 from webgarden.manifests.listener import Place
@@ -158,12 +158,12 @@ class Operator:
         log.info("%s leads", self._settings.identity)
         metrics.LEADER.set(1)
         await self._filled.wait()
-        authority = await self._credentials.authority()
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        certificate = await self._renew_certificate(context)
         self._look_at_everything()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._workers.run(self._settings.workers))
-            group.create_task(self._keep_certificate(context, authority))
+            group.create_task(self._keep_certificate(context, certificate))
             await self._first_looks()
             await self._server.start(host="", port=self._settings.link_port, context=context)
             log.info("listeners may come in at %s:%d", self._link_host, self._settings.link_port)
@@ -176,19 +176,19 @@ class Operator:
         """A key that keeps failing must not keep the listeners out: what is known by then is served."""
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_LOOKS_WITHIN):
-                while not self._queue.idle:
-                    await asyncio.sleep(0.02)
+                await self._queue.settled()
 
-    async def _keep_certificate(self, context: ssl.SSLContext, authority: Authority) -> None:
-        hosts = (self._link_host, f"{self._link_host}.cluster.local")
-        certificate = authority.issue(hosts, utc_now())
+    async def _renew_certificate(self, context: ssl.SSLContext) -> ServerCertificate:
+        authority = await self._credentials.authority()
+        certificate = authority.issue((self._link_host, f"{self._link_host}.cluster.local"), utc_now())
         certificate.load_into(context)
+        return certificate
+
+    async def _keep_certificate(self, context: ssl.SSLContext, certificate: ServerCertificate) -> None:
         while True:
             await asyncio.sleep(CERTIFICATE_CHECK)
-            if certificate.due(utc_now()) or authority.stale(utc_now()):
-                authority = await self._credentials.authority()
-                certificate = authority.issue(hosts, utc_now())
-                certificate.load_into(context)
+            if certificate.due(utc_now()):
+                certificate = await self._renew_certificate(context)
 
     def _not_alive(self) -> str:
         if self._watching is not None and self._watching.done():

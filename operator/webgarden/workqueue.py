@@ -29,6 +29,7 @@ class WorkQueue(Generic[Key]):
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
         self._wakeup = asyncio.Event()
+        self._settled = asyncio.Event()
         self._jitter = jitter
 
     def __len__(self) -> int:
@@ -38,6 +39,12 @@ class WorkQueue(Generic[Key]):
     def idle(self) -> bool:
         """Nothing waits and nothing is being worked on; timers may still be running."""
         return not self._ready and not self._working
+
+    async def settled(self) -> None:
+        """Wait until nothing waits and nothing is being worked on."""
+        while not self.idle:
+            self._settled.clear()
+            await self._settled.wait()
 
     def add(self, key: Key) -> None:
         if key in self._working:
@@ -91,6 +98,8 @@ class WorkQueue(Generic[Key]):
         if key in self._touched:
             self._touched.discard(key)
             self.add(key)
+        if self.idle:
+            self._settled.set()
 
     def close(self) -> None:
         """Cancel the timers; the keys stay unserved."""
