@@ -69,13 +69,12 @@ async def host(loaded: Sequence[Loaded], *, settings: Settings, threads: ThreadP
     token = token_reader(settings.control_token_file) if settings.control_token_file else None
     await lifespans.start()
     try:
-        await serve(
+        return await serve(
             Host(routes=routes, lifespans=lifespans, traffic=traffic, empty=not loaded, pool=settings.pool),
             control.application(token=token),
             settings=settings,
             stopping=stopping,
         )
-        return traffic.in_flight
     finally:
         await lifespans.stop()
 

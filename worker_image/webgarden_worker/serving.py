@@ -39,9 +39,13 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    def unfinished(self) -> int:
+        """Requests that still run, or whose answer is still on its way to the client."""
+        return max(len(self.server_state.tasks), len(self.server_state.connections))
 
-async def serve(host: ASGIApp, control: ASGIApp, *, settings: Settings, stopping: Stopping) -> None:
-    """Serve until told to stop and the last request is answered or cut."""
+
+async def serve(host: ASGIApp, control: ASGIApp, *, settings: Settings, stopping: Stopping) -> int:
+    """Serve until told to stop; returns how many requests had to be cut at the time limit."""
     server = Server(_config(host, settings=settings, shutdown_seconds=settings.shutdown_seconds))
     control_server = Server(_config(control, settings=settings, shutdown_seconds=_CONTROL_SHUTDOWN_SECONDS))
     control_sockets = open_sockets(settings.control_port, loopback=settings.control_token_file is None)
@@ -50,8 +54,10 @@ async def serve(host: ASGIApp, control: ASGIApp, *, settings: Settings, stopping
     controlling = asyncio.get_running_loop().create_task(control_server.serve(control_sockets))
     _log.info("Serving on port %d, control port %d", settings.port, settings.control_port)
     await server.serve(sockets)
+    cut = server.unfinished()  # Before the next await, in which the cancelled requests would vanish.
     control_server.should_exit = True
     await controlling
+    return cut
 
 
 def _config(application: ASGIApp, *, settings: Settings, shutdown_seconds: int) -> uvicorn.Config:
