@@ -1,0 +1,298 @@
+"""The agent: keeps HAProxy and the gate as the operator's table says, and tells the operator what happens.
+
+One loop, level-triggered: whatever happened (a message, a worker that answers, a word of the gate, a second that
+passed) only marks pools to look at; each round then asks HAProxy how it is, compares, and commands. So a round that
+fails is simply done again, and an agent that was killed goes on where its predecessor stopped, from the files and
+from what runs.
+
+It never touches what runs before it knows a table: an empty one by accident would cut every worker off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import secrets
+import signal
+import time
+from collections.abc import Iterable, Mapping
+
+from webgarden_link import Applied, Change, Demand, Failed, LinkError, Message, Pool, Table
+from webgarden_listener import state
+from webgarden_listener.counters import Totals
+from webgarden_listener.gate.views import Hand, PoolView
+from webgarden_listener.gatelink import GateLink
+from webgarden_listener.haproxy.master import HAProxyAway, HAProxyError
+from webgarden_listener.haproxy.names import backend
+from webgarden_listener.haproxy.plane import Plane
+from webgarden_listener.haproxy.stats import Backend
+from webgarden_listener.link import Link
+from webgarden_listener.probing import Probes
+from webgarden_listener.reloading import Reloads
+from webgarden_listener.reports import Outgoing, Sight, report
+from webgarden_listener.servers import Wish, commands, needs_worker, same, view, wishes
+from webgarden_listener.settings import Settings
+from webgarden_listener.table import Routing, changed, leaves, refused, routing, stopped, targets
+
+AWAY_PAUSE = 0.05
+DEMAND_INTERVAL = 1.0
+log = logging.getLogger(__name__)
+
+
+class Agent:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._known = state.load(settings.directory.state)
+        self._plane = Plane(settings)
+        self._gate = GateLink(settings.directory.gate_control, self._gate_said)
+        self._link = Link(settings.link, secrets.token_hex(8), heard=self._heard, opened=self._opened)
+        self._probes = Probes(self._touch)
+        self._reloads = Reloads(settings.timing)
+        self._totals = Totals()
+        self._outgoing = Outgoing()
+        self._readings: dict[int, dict[str, Backend]] = {}
+        self._before: dict[str, Backend] = {}
+        self._demanded: dict[str, float] = {}
+        self._incoming: list[Table | Change] = []
+        self._unanswered = False
+        self._dirty: set[str] = set()
+        self._swept = -math.inf
+        self._trouble = ""
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._gate.run())
+            tasks.create_task(self._link.run())
+            tasks.create_task(self._loop())
+
+    # What happens to us: everything here only leaves a mark.
+
+    def _heard(self, message: Message) -> None:
+        if not isinstance(message, Table | Change):
+            raise LinkError(f"{message.kind} is not for a listener")
+        self._incoming.append(message)
+        self._wake.set()
+
+    def _opened(self) -> None:
+        self._outgoing.begin()
+        self._demanded.clear()
+        self._touch(*self._pools)
+
+    def _gate_said(self, hand: Hand | None) -> None:
+        if hand is not None:
+            self._totals.observe_gate(hand)
+        self._touch(*((hand.pool,) if hand is not None else self._pools))
+
+    def _touch(self, *pools: str) -> None:
+        self._dirty.update(pools)
+        self._wake.set()
+
+    @property
+    def _pools(self) -> Mapping[str, Pool]:
+        return self._known.pools if self._known is not None else {}
+
+    # The loop.
+
+    async def _loop(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._pause()):
+                    await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._round()
+                self._trouble = ""
+            except HAProxyError as error:
+                await self._stumble(str(error))
+
+    async def _stumble(self, words: str) -> None:
+        """HAProxy is away, or did not do as it was told: ask it again how it is, and go on from there."""
+        if words != self._trouble:
+            log.warning("HAProxy: %s", words)
+        self._trouble = words
+        self._swept = -math.inf
+        await asyncio.sleep(AWAY_PAUSE)
+
+    def _pause(self) -> float:
+        now = time.monotonic()
+        sweep = self._swept + self._settings.timing.poll - now
+        reload = self._reloads.due(now, holding=self._gate.holding)
+        return max(0.0, min(sweep, reload, self._settings.timing.drain_poll if self._draining() else math.inf))
+
+    async def _round(self) -> None:
+        self._take_in()
+        if self._known is not None:
+            self._plane.write(self._known, self._probes.all_answering)
+        if await self._plane.look():
+            self._swept = -math.inf
+        if time.monotonic() - self._swept >= self._settings.timing.poll:
+            await self._sweep()
+        if self._known is not None:
+            await self._tend(self._known)
+            await self._load(self._known)
+
+    def _take_in(self) -> None:
+        """Everything that the operator said meanwhile, as one new table."""
+        messages, self._incoming = self._incoming, []
+        for message in messages:
+            for words in refused(message.pools, message.sites):
+                log.error("Left out, since it is no name: %s", words)
+            before = self._pools
+            self._known = routing(message) if isinstance(message, Table) else changed(self._known or Routing(), message)
+            self._dirty.update(key for key, pool in self._known.pools.items() if before.get(key) != pool)
+        if self._known is not None and messages:
+            self._unanswered = True
+            self._reloads.changed(time.monotonic())
+            state.save(self._settings.directory.state, self._known)
+            self._probes.watch(targets(self._known).keys())
+
+    def _draining(self) -> set[str]:
+        """Pools of which somebody waits for the last request to end."""
+        leaving = (pool for pool in self._pools.values() if any(leaves(pool, worker) for worker in pool.workers))
+        return {pool.key for pool in leaving if not self._outgoing.settled(pool)}
+
+    # Looking.
+
+    async def _sweep(self) -> None:
+        """Read everything, and look at every pool."""
+        before = set(self._readings)
+        self._readings = await self._plane.everything()
+        self._totals.forget(before - self._readings.keys())
+        self._swept = time.monotonic()
+        for pid, pools in self._readings.items():
+            self._count(pid, pools)
+        self._plane.forget(self._readings[self._plane.current.pid])
+        self._probe()
+        self._dirty.update(self._pools)
+
+    async def _read(self, pool: str) -> None:
+        """Read one pool in every process."""
+        self._before[pool] = self._now(pool)
+        for process in (self._plane.current, *self._plane.old):
+            found = await process.backend(backend(pool))
+            self._readings.setdefault(process.pid, {})[pool] = found
+            self._count(process.pid, {pool: found})
+
+    def _count(self, pid: int, pools: Mapping[str, Backend]) -> None:
+        for key, found in pools.items():
+            pool = self._pools.get(key)
+            self._totals.observe(pid, key, found, stopped=pool is not None and stopped(pool))
+
+    def _now(self, pool: str) -> Backend:
+        return self._readings.get(self._plane.current.pid, {}).get(pool) or Backend()
+
+    def _probe(self) -> None:
+        """Look for the workers that nobody has seen answering; those that HAProxy serves do."""
+        if self._known is None:
+            return
+        every = targets(self._known)
+        for (key, place), worker in every.items():
+            server = self._now(key).servers.get(worker.name)
+            if server is not None and server.serving and same(server, worker):
+                self._probes.believe((key, place))
+        self._probes.watch(every.keys())
+
+    # Acting.
+
+    async def _tend(self, known: Routing) -> None:
+        """Bring the pools that were marked to the table by runtime commands."""
+        dirty = (self._dirty | self._draining()) & known.pools.keys()
+        self._dirty = set(dirty)
+        for key in sorted(dirty):
+            await self._tend_pool(known, known.pools[key])
+            self._dirty.discard(key)
+
+    async def _tend_pool(self, known: Routing, pool: Pool) -> None:
+        await self._read(pool.key)
+        wanted = self._wishes(pool)
+        # The gate first: what it sends back after a drain has begun would come to it again.
+        self._gate.say_one(pool.key, view(pool, self._now(pool.key), wanted))
+        orders = commands(pool, self._now(pool.key), wanted, self._gate.hand(pool.key))
+        if orders:
+            await self._command(orders)
+            await self._read(pool.key)
+            self._gate.say_one(pool.key, view(pool, self._now(pool.key), wanted))
+        self._tell(known, pool)
+
+    async def _command(self, orders: Iterable[str]) -> None:
+        for order in orders:
+            said = await self._plane.current.ask(order)
+            if said and not said.startswith(("New server", "Server deleted")):
+                log.log(logging.INFO if order.startswith("del ") else logging.WARNING, "HAProxy: %s: %s", order, said)
+
+    def _wishes(self, pool: Pool) -> dict[str, Wish]:
+        return wishes(pool, self._probes.answering(pool.key), self._gate.hand(pool.key))
+
+    async def _load(self, known: Routing) -> None:
+        """Maps and reloads; then the operator's answer."""
+        self._gate.say(self._plane.generation, {key: self._view(pool) for key, pool in known.pools.items()})
+        if self._plane.lacks(known) and not self._reloads.refused:
+            now = time.monotonic()
+            self._reloads.want(now)
+            if self._reloads.due(now, holding=self._gate.holding) > 0:
+                return
+            await self._reload(known)
+        await self._plane.load_maps(known)
+        if self._unanswered:
+            self._unanswered = False
+            self._link.say(self._answer(known.version))
+
+    async def _reload(self, known: Routing) -> None:
+        try:
+            await self._plane.reload(known, self._probes.all_answering)
+        except HAProxyAway:
+            raise
+        except HAProxyError as error:
+            log.error("HAProxy refuses the configuration, so it keeps the one before: %s", error)
+            return self._reloads.refuse(str(error))
+        self._reloads.done()
+        self._swept = -math.inf
+        self._gate.say(self._plane.generation, {key: self._view(pool) for key, pool in known.pools.items()})
+        return self._wake.set()
+
+    def _answer(self, version: int) -> Applied | Failed:
+        words = self._reloads.refused
+        return Failed(version=version, error=words) if words else Applied(version=version)
+
+    def _view(self, pool: Pool) -> PoolView:
+        return view(pool, self._now(pool.key), self._wishes(pool))
+
+    # Telling.
+
+    def _tell(self, known: Routing, pool: Pool) -> None:
+        now = time.monotonic()
+        new = report(pool, self._sight(pool.key), self._totals, known.version)
+        if self._outgoing.due(new, now):
+            self._link.say(new)
+        if not needs_worker(pool, self._now(pool.key), self._wishes(pool), self._gate.hand(pool.key)):
+            self._demanded.pop(pool.key, None)
+        elif now - self._demanded.get(pool.key, -math.inf) >= DEMAND_INTERVAL:
+            self._demanded[pool.key] = now
+            self._link.say(Demand(pool=pool.key))
+
+    def _sight(self, pool: str) -> Sight:
+        old = (self._readings.get(process.pid, {}).get(pool) for process in self._plane.old)
+        return Sight(
+            current=self._now(pool),
+            before=self._before.get(pool, Backend()),
+            old=tuple(one for one in old if one is not None),
+            hand=self._gate.hand(pool) if self._gate.connected else None,
+        )
+
+
+def run(settings: Settings) -> int:
+    """Until somebody says so."""
+
+    async def live() -> None:
+        task = asyncio.create_task(Agent(settings).run())
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    settings.directory.root.mkdir(parents=True, exist_ok=True)
+    asyncio.run(live())
+    return 0

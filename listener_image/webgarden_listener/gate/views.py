@@ -1,0 +1,91 @@
+"""What agent and gate tell each other, one JSON object a line over a unix socket. Pure.
+
+Both say levels, never events: what is now, so that a line that is lost with its connection is made good by the next.
+The agent speaks first on each connection, with `whole`; the gate answers with every pool that it knows something of.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+class ViewError(Exception):
+    """A line that is none of these."""
+
+
+@dataclass(frozen=True)
+class WorkerView:
+    """A worker, as the agent sees it. One that is not in its pool's view any more is cut off."""
+
+    name: str
+    address: str
+    port: int
+    serving: bool
+    """HAProxy gives it requests, so one that goes back to HAProxy will get there."""
+    room: int
+    """How many requests may go to it past HAProxy."""
+
+
+@dataclass(frozen=True)
+class PoolView:
+    queue_timeout: int
+    stopped: str = ""
+    """The reason, for a pool that is stopped."""
+    retry_after: int = 0
+    workers: tuple[WorkerView, ...] = ()
+
+
+@dataclass(frozen=True)
+class Orders:
+    """From the agent: the pools that differ (None: it went), or all there are when `whole`."""
+
+    generation: str
+    whole: bool
+    pools: Mapping[str, PoolView | None]
+
+
+@dataclass(frozen=True)
+class Hand:
+    """From the gate: what it has in its hands of one pool."""
+
+    pool: str
+    waiting: int = 0
+    bodies: int = 0
+    """Those of them that it will have to carry to the worker itself."""
+    spliced: Mapping[str, int] = field(default_factory=dict)
+    """Requests that run through the gate, by worker."""
+    requests: Mapping[str, int] = field(default_factory=dict)
+    """All that ever ran through it, by worker; a total since `boot`."""
+    rejected: int = 0
+    """All that waited too long in its hands; a total since `boot`."""
+    boot: str = ""
+
+
+def encode(view: Orders | Hand) -> bytes:
+    return json.dumps(asdict(view), separators=(",", ":")).encode() + b"\n"
+
+
+def orders(line: bytes) -> Orders:
+    """Raises `ViewError`."""
+    try:
+        said = json.loads(line)
+        pools = {key: pool_view(view) if view is not None else None for key, view in said["pools"].items()}
+        return Orders(str(said["generation"]), bool(said["whole"]), pools)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ViewError(repr(error)) from error
+
+
+def pool_view(said: dict[str, Any]) -> PoolView:
+    workers = tuple(WorkerView(**worker) for worker in said.pop("workers"))
+    return PoolView(**said, workers=workers)
+
+
+def hand(line: bytes) -> Hand:
+    """Raises `ViewError`."""
+    try:
+        return Hand(**json.loads(line))
+    except (ValueError, TypeError) as error:
+        raise ViewError(repr(error)) from error

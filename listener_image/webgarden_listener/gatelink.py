@@ -1,0 +1,95 @@
+"""The agent's side of its conversation with the gate.
+
+It keeps what each last said, so that a connection that breaks costs nothing but the time until the next one: the
+agent then repeats everything (`whole`), and the gate tells all that it holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from webgarden_listener.gate.views import Hand, Orders, PoolView, ViewError, encode, hand
+
+RETRY = 0.05
+LINE = 1024 * 1024
+log = logging.getLogger(__name__)
+
+
+class GateLink:
+    def __init__(self, socket: Path, heard: Callable[[Hand | None], None]) -> None:
+        """`heard` is called with what the gate says, and with None when it comes or goes."""
+        self._socket = socket
+        self._heard = heard
+        self._writer: asyncio.StreamWriter | None = None
+        self._generation = ""
+        self._views: Mapping[str, PoolView] | None = None
+        self._hands: dict[str, Hand] = {}
+
+    @property
+    def connected(self) -> bool:
+        return self._writer is not None
+
+    def hand(self, pool: str) -> Hand:
+        return self._hands.get(pool) or Hand(pool)
+
+    @property
+    def holding(self) -> bool:
+        return any(one.waiting for one in self._hands.values())
+
+    def say(self, generation: str, views: Mapping[str, PoolView]) -> None:
+        """How everything is now; what differs from the last time goes out."""
+        before = self._views
+        self._views = dict(views)
+        if before is None or generation != self._generation:
+            self._generation = generation
+            self._send(Orders(generation, True, self._views))
+            return
+        differs: dict[str, PoolView | None] = {key: view for key, view in views.items() if before.get(key) != view}
+        differs.update({key: None for key in before if key not in views})
+        if differs:
+            self._send(Orders(generation, False, differs))
+
+    def say_one(self, pool: str, view: PoolView) -> None:
+        """One pool's part of it."""
+        if self._views is not None and self._views.get(pool) != view:
+            self._views = {**self._views, pool: view}
+            self._send(Orders(self._generation, False, {pool: view}))
+
+    def _send(self, said: Orders) -> None:
+        if self._writer is not None:
+            self._writer.write(encode(said))
+
+    async def run(self) -> None:
+        while True:
+            try:
+                reader, writer = await asyncio.open_unix_connection(str(self._socket), limit=LINE)
+            except OSError:
+                await asyncio.sleep(RETRY)
+                continue
+            try:
+                await self._converse(reader, writer)
+            except (OSError, ValueError, ViewError) as error:
+                log.warning("The gate's connection ends: %r", error)
+            finally:
+                self._part(writer)
+            await asyncio.sleep(RETRY)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        known = self._views
+        writer.write(encode(Orders(self._generation, known is not None, known or {})))
+        self._heard(None)
+        while line := await reader.readline():
+            said = hand(line)
+            self._hands[said.pool] = said
+            self._heard(said)
+
+    def _part(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = None
+        writer.close()
+        # The gate's child is gone, and with it what it held; its successor will say what it holds.
+        self._hands.clear()
+        self._heard(None)

@@ -1,0 +1,114 @@
+"""Talking to HAProxy over its master socket, where each worker process is addressed by its pid (`@!<pid>`).
+
+So a command that meets a reload hits the process it was meant for, or none: never the wrong one.
+One connection a command: the master closes it when our side is half closed, and that is how an answer ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from webgarden_listener.haproxy.maps import Entries, text
+from webgarden_listener.haproxy.stats import Backend, Processes, backends, processes
+
+TIMEOUT = 10.0
+PAYLOAD = 4000
+"""Bytes of a payload: a command must fit into one of HAProxy's buffers (16 KB)."""
+
+
+class HAProxyError(Exception):
+    """HAProxy did not do what it was told, in its own words."""
+
+
+class HAProxyAway(HAProxyError):
+    """Nobody answers on the master socket."""
+
+
+class Master:
+    """HAProxy's master process."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+
+    async def ask(self, command: str) -> str:
+        """One command and its answer. Raises `HAProxyAway`."""
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                return await self._exchange(command)
+        except (OSError, TimeoutError) as error:
+            raise HAProxyAway(f"{self._socket}: {error!r}") from error
+
+    async def _exchange(self, command: str) -> str:
+        reader, writer = await asyncio.open_unix_connection(str(self._socket))
+        try:
+            writer.write(command.encode() + b"\n")
+            writer.write_eof()
+            return (await reader.read()).decode(errors="replace")
+        finally:
+            writer.close()
+
+    async def processes(self) -> Processes:
+        return processes(await self.ask("show proc"))
+
+    async def reload(self) -> None:
+        """Raises `HAProxyError` with HAProxy's complaints when it stays with the old configuration."""
+        said = await self.ask("reload")
+        if "Success=1" not in said:
+            raise HAProxyError(said.strip())
+
+
+class Process:
+    """One of HAProxy's worker processes."""
+
+    def __init__(self, master: Master, pid: int) -> None:
+        self.pid = pid
+        self._master = master
+
+    async def ask(self, command: str) -> str:
+        return (await self._master.ask(f"@!{self.pid} {command}")).strip()
+
+    async def order(self, command: str, *, expect: str = "") -> None:
+        """A command that says nothing, or `expect`, when it worked. Raises `HAProxyError`."""
+        said = await self.ask(command)
+        if said and (not expect or expect not in said):
+            raise HAProxyError(f"{command.splitlines()[0]}: {said}")
+
+    async def backends(self) -> dict[str, Backend]:
+        return backends(await self.ask("show stat -1 6 -1"))
+
+    async def backend(self, name: str) -> Backend:
+        """One pool; empty when this process does not know it."""
+        found = backends(await self.ask(f"show stat {name} 6 -1"))
+        return next(iter(found.values()), Backend())
+
+    async def load_map(self, path: Path, entries: Entries) -> None:
+        """Replace a map as a whole: a request sees the old one or the new one, and the order of the entries is kept."""
+        said = await self.ask(f"prepare map {path}")
+        version = re.search(r"created: (\d+)", said)
+        if not version:
+            raise HAProxyError(f"prepare map {path}: {said}")
+        for part in chunks(entries):
+            await self.order(f"add map @{version[1]} {path} <<\n{text(part)}")
+        await self.order(f"commit map @{version[1]} {path}")
+
+
+def chunks(entries: Entries) -> Iterator[Entries]:
+    """Entries in groups whose text stays below `PAYLOAD`."""
+    group: list[tuple[str, str]] = []
+    size = 0
+    for entry in entries:
+        size += len(entry[0]) + len(entry[1]) + 2
+        if group and size > PAYLOAD:
+            yield tuple(group)
+            group, size = [], len(entry[0]) + len(entry[1]) + 2
+        group.append(entry)
+    if group:
+        yield tuple(group)
+
+
+def words(lines: Iterable[str]) -> str:
+    """Several complaints of HAProxy as one line for a message."""
+    return " / ".join(line.strip() for line in lines if line.strip())[:1000]

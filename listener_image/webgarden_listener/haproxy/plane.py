@@ -1,0 +1,146 @@
+"""The data plane: HAProxy's files and processes as one thing that is brought to a table.
+
+Files first, so that an HAProxy that dies meanwhile comes back with the new state. A reload is verified by the pid
+of the process that answers; a configuration that HAProxy refuses leaves file and process as they are, and
+everything that needs no reload goes on.
+
+Not safe to be used by two tasks at a time: the agent's one loop serialises every change with every reload.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping
+
+from webgarden_listener.haproxy import files
+from webgarden_listener.haproxy.config import Frame, config
+from webgarden_listener.haproxy.maps import Maps, maps
+from webgarden_listener.haproxy.master import HAProxyAway, HAProxyError, Master, Process
+from webgarden_listener.haproxy.names import backend
+from webgarden_listener.haproxy.sections import lacking, sections
+from webgarden_listener.haproxy.stats import Backend, Processes
+from webgarden_listener.settings import Settings
+from webgarden_listener.table import Routing, Target
+
+TAKEOVER = 10.0
+log = logging.getLogger(__name__)
+
+Answering = Collection[Target]
+
+
+class Plane:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._master = Master(settings.directory.master)
+        self._loaded = sections(read(settings))
+        self._maps: Maps = {}
+        self._written: tuple[Routing, frozenset[Target], str, bool] | None = None
+        self._lacking: tuple[Routing, Mapping[str, str], set[str]] | None = None
+        self.generation = files.generation(settings)
+        self.processes = Processes(None)
+
+    @property
+    def current(self) -> Process:
+        """Raises `HAProxyAway`."""
+        if self.processes.current is None:
+            raise HAProxyAway("no HAProxy process accepts requests")
+        return Process(self._master, self.processes.current)
+
+    @property
+    def old(self) -> list[Process]:
+        return [Process(self._master, pid) for pid in self.processes.old]
+
+    async def look(self) -> bool:
+        """Which processes there are; True when another one accepts requests than the last time. Raises `HAProxyAway`."""
+        before = self.processes
+        try:
+            self.processes = await self._master.processes()
+        except HAProxyAway:
+            self.processes = Processes(None)
+            raise
+        if self.processes.current == before.current:
+            return False
+        self._maps = {}
+        self._loaded = sections(read(self._settings))
+        self.generation = files.generation(self._settings)
+        return True
+
+    def lacks(self, known: Routing) -> set[str]:
+        """What of the table the running process can only learn by a reload."""
+        if self._lacking is None or self._lacking[0] is not known or self._lacking[1] is not self._loaded:
+            found = lacking(self._loaded, sections(self._text(known, (), self.generation)))
+            self._lacking = (known, self._loaded, found)
+        return self._lacking[2]
+
+    def forget(self, running: Collection[str]) -> None:
+        """Pools that the running process has, as it says itself: those that it has not are to be loaded."""
+        names = {backend(key) for key in running}
+        if not names.issuperset(filter(None, self._loaded)):
+            self._loaded = {name: text for name, text in self._loaded.items() if not name or name in names}
+
+    def ready(self) -> bool:
+        return not self._settings.directory.leaving.exists()
+
+    def write(self, known: Routing, answering: Answering) -> None:
+        """The files, as far as HAProxy has accepted the structure."""
+        wanted = (known, frozenset(answering), self.generation, self.ready())
+        if self._written is not None and self._written[0] is known and self._written[1:] == wanted[1:]:
+            return
+        files.write_maps(self._settings, maps(known, ready=self.ready()))
+        if not self.lacks(known):
+            files.write_config(self._settings, self._text(known, answering, self.generation))
+            self._written = wanted
+
+    async def load_maps(self, known: Routing) -> None:
+        """Bring the running process's maps to the table."""
+        wanted = maps(known, ready=self.ready())
+        for name, entries in wanted.items():
+            if self._maps.get(name) != entries:
+                await self.current.load_map(self._settings.directory.maps / f"{name}.map", entries)
+                self._maps = {**self._maps, name: entries}
+
+    async def reload(self, known: Routing, answering: Answering) -> None:
+        """A new process with the whole table. Raises `HAProxyError`; nothing has changed then."""
+        generation = files.new_generation()
+        text = self._text(known, answering, generation)
+        former = self.processes.current
+        kept = read(self._settings)
+        await asyncio.to_thread(files.accept, self._settings, text)
+        try:
+            await self._master.reload()
+            await self._taken_over(former)
+        except HAProxyError:
+            await asyncio.to_thread(files.write_config, self._settings, kept)
+            raise
+        self.generation = generation
+        self._loaded = sections(text)
+        self._maps = maps(known, ready=self.ready())
+        log.info("HAProxy was reloaded: process %s in place of %s.", self.processes.current, former)
+
+    async def _taken_over(self, former: int | None) -> None:
+        """Wait until another process accepts and answers us."""
+        async with asyncio.timeout(TAKEOVER):
+            while self.processes.current in (None, former) or not await self._answers():
+                await asyncio.sleep(0.02)
+                self.processes = await self._master.processes()
+
+    async def _answers(self) -> bool:
+        try:
+            return f"Pid: {self.processes.current}" in await self.current.ask("show info")
+        except HAProxyAway:
+            return False
+
+    async def everything(self) -> dict[int, dict[str, Backend]]:
+        """Every pool in every process."""
+        return {process.pid: await process.backends() for process in (self.current, *self.old)}
+
+    def _text(self, known: Routing, answering: Answering, generation: str) -> str:
+        return config(Frame(self._settings, generation), known, answering)
+
+
+def read(settings: Settings) -> str:
+    try:
+        return settings.directory.config.read_text()
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,70 @@
+"""Finding the moment at which a worker answers on its port.
+
+The kubelet's readiness comes in steps of a second and travels through the API server; a cold start waits for this
+one instead. A worker that answered once is HAProxy's to check from then on. A TCP connect is all: what the worker
+says is not judged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Collection
+
+from webgarden_listener.table import Endpoint, Target
+
+FIRST = 0.02
+SLOWEST = 0.25
+GROWTH = 1.2
+TIMEOUT = 1.0
+
+
+class Probes:
+    """One task for each worker that has not answered yet."""
+
+    def __init__(self, answered: Callable[[str], None]) -> None:
+        self._answered = answered
+        self._tasks: dict[Target, asyncio.Task[None]] = {}
+        self._answering: set[Target] = set()
+
+    def watch(self, targets: Collection[Target]) -> None:
+        """The workers to know of; all others are forgotten."""
+        for target in self._tasks.keys() - targets:
+            self._tasks.pop(target).cancel()
+        self._answering &= set(targets)
+        for target in set(targets) - self._tasks.keys() - self._answering:
+            self._tasks[target] = asyncio.create_task(self._probe(target))
+
+    def believe(self, target: Target) -> None:
+        """Somebody else knows that this worker answers."""
+        self._answering.add(target)
+        if target in self._tasks:
+            self._tasks.pop(target).cancel()
+
+    @property
+    def all_answering(self) -> frozenset[Target]:
+        return frozenset(self._answering)
+
+    def answering(self, pool: str) -> set[Endpoint]:
+        return {endpoint for key, endpoint in self._answering if key == pool}
+
+    async def _probe(self, target: Target) -> None:
+        pause = FIRST
+        while not await answers(target[1][1], target[1][2]):
+            await asyncio.sleep(pause)
+            pause = min(SLOWEST, pause * GROWTH)
+        del self._tasks[target]
+        self._answering.add(target)
+        self._answered(target[0])
+
+
+async def answers(address: str, port: int) -> bool:
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            _, writer = await asyncio.open_connection(address, port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True

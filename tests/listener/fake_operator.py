@@ -1,0 +1,166 @@
+"""An operator for the tests: serves the link, sends the table it is given, and remembers all it hears.
+
+It lives in a thread of its own, so that listeners may stay linked to it while tests and their event loops come and go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from webgarden_link import (
+    Applied,
+    Change,
+    Demand,
+    Failed,
+    Hello,
+    Message,
+    Pool,
+    Refusal,
+    Report,
+    Site,
+    Table,
+    WorkerReport,
+    decode,
+    encode,
+)
+
+T = TypeVar("T")
+
+
+class FakeOperator:
+    def __init__(self) -> None:
+        self.pools: dict[str, Pool] = {}
+        self.sites: dict[str, Site] = {}
+        self.version = 0
+        self.heard: list[Message] = []
+        self.reports: dict[str, Report] = {}
+        self.demands: Counter[str] = Counter()
+        self.applied = 0
+        self.failed: Failed | None = None
+        self.hellos: list[Hello] = []
+        self.tokens: list[str] = []
+        self.refusal: str | None = None
+        self.port = 0
+        self._sockets: set[web.WebSocketResponse] = set()
+        self._runner: web.AppRunner | None = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/link"
+
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+
+    def start(self) -> None:
+        self._call(self._start())
+
+    def away(self) -> None:
+        """Close every link and refuse new ones, like an operator that is gone."""
+        self._call(self._stop())
+
+    def close(self) -> None:
+        self._call(self._stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def linked(self) -> bool:
+        return bool(self._sockets)
+
+    def put(self, *things: Pool | Site) -> int:
+        """New or changed pools and sites; the version that brings them."""
+        pools = tuple(thing for thing in things if isinstance(thing, Pool))
+        sites = tuple(thing for thing in things if isinstance(thing, Site))
+        self.pools.update({pool.key: pool for pool in pools})
+        self.sites.update({site.key: site for site in sites})
+        return self._change(Change(version=self.version + 1, pools=pools, sites=sites))
+
+    def remove(self, *, pools: tuple[str, ...] = (), sites: tuple[str, ...] = ()) -> int:
+        for key in pools:
+            self.pools.pop(key, None)
+        for key in sites:
+            self.sites.pop(key, None)
+        return self._change(Change(version=self.version + 1, removed_pools=pools, removed_sites=sites))
+
+    def say(self, text: str) -> None:
+        self._call(self._send(text))
+
+    def worker(self, pool: str, name: str) -> WorkerReport | None:
+        found = self.reports.get(pool)
+        return next((one for one in found.workers if one.name == name), None) if found else None
+
+    def state(self, pool: str, name: str) -> str:
+        found = self.worker(pool, name)
+        return found.state if found else ""
+
+    def _change(self, change: Change) -> int:
+        self.version = change.version
+        self._call(self._send(encode(change)))
+        return self.version
+
+    async def _send(self, text: str) -> None:
+        for socket in list(self._sockets):
+            await socket.send_str(text)
+
+    async def _start(self) -> None:
+        application = web.Application()
+        application.router.add_get("/link", self._serve)
+        self._runner = web.AppRunner(application, shutdown_timeout=0.2)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def _stop(self) -> None:
+        for socket in list(self._sockets):
+            await socket.close(code=WSCloseCode.GOING_AWAY)
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse(max_msg_size=0)
+        await socket.prepare(request)
+        self.tokens.append(request.headers.get("Authorization", ""))
+        async for frame in socket:
+            if frame.type is WSMsgType.TEXT:
+                await self._hear(socket, decode(frame.data))
+        self._sockets.discard(socket)
+        return socket
+
+    async def _hear(self, socket: web.WebSocketResponse, message: Message) -> None:
+        self.heard.append(message)
+        match message:
+            case Hello():
+                self.hellos.append(message)
+                await self._welcome(socket)
+            case Report():
+                self.reports[message.pool] = message
+            case Demand():
+                self.demands[message.pool] += 1
+            case Applied():
+                self.applied = message.version
+            case Failed():
+                self.failed = message
+            case _:
+                raise AssertionError(message)
+
+    async def _welcome(self, socket: web.WebSocketResponse) -> None:
+        if self.refusal is not None:
+            await socket.send_str(encode(Refusal(reason=self.refusal)))
+            await socket.close()
+            return
+        self.version += 1
+        table = Table(version=self.version, pools=tuple(self.pools.values()), sites=tuple(self.sites.values()))
+        self._sockets.add(socket)
+        await socket.send_str(encode(table))

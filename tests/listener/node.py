@@ -1,0 +1,115 @@
+"""A whole listener on loopback: the real HAProxy, agent and gate as three processes that share a directory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from tests.listener.haproxy_binary import haproxy
+from tests.listener.waiting import until_now
+
+SOURCES = Path(__file__).parents[2] / "listener_image"
+PARTS = ("haproxy", "gate", "agent")
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+class Node:
+    """Start, kill and ask; `log` has what all three said."""
+
+    def __init__(self, link_url: str, **options: str) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="wg-"))
+        self.port, self.other_port, self.health_port = free_ports(3)
+        self.log = self.directory / "log"
+        self._environment = {
+            **os.environ,
+            "PYTHONPATH": str(SOURCES),
+            "PYTHONWARNINGS": "error",
+            "WEBGARDEN_DIRECTORY": str(self.directory / "run"),
+            "WEBGARDEN_HAPROXY": str(haproxy()),
+            "WEBGARDEN_PORTS": f"80:{self.port},81:{self.other_port}",
+            "WEBGARDEN_HEALTH_PORT": str(self.health_port),
+            "WEBGARDEN_CONNECTIONS": "2000",
+            "WEBGARDEN_LINK_URL": link_url,
+            "WEBGARDEN_LISTENER": "listener-test",
+            **{f"WEBGARDEN_{name.upper()}": value for name, value in options.items()},
+        }
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def run(self) -> Path:
+        return self.directory / "run"
+
+    def start(self, *parts: str) -> None:
+        for part in parts or PARTS:
+            self.processes[part] = self.spawn(part)
+
+    def spawn(self, command: str) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "webgarden_listener", command],
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def kill(self, part: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """One part alone, its children with it."""
+        process = self.processes.pop(part)
+        os.killpg(process.pid, number)
+        process.wait()
+
+    def end(self) -> None:
+        for part in list(self.processes):
+            self.kill(part)
+        print(self.log.read_text() if self.log.exists() else "")
+        shutil.rmtree(self.directory)
+
+    def status(self, path: str) -> int:
+        """Of the health port."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}{path}", timeout=2) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
+        except OSError:
+            return 0
+
+    def wait_ready(self) -> None:
+        until_now(lambda: self.status("/readyz") == 200, seconds=20)
+
+    def ask(self, command: str) -> str:
+        """The master socket."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(5)
+            client.connect(str(self.run / "master.sock"))
+            client.sendall(command.encode() + b"\n")
+            client.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: client.recv(65536), b"")).decode()
+
+    def pids(self) -> list[int]:
+        """HAProxy's worker processes, the current one first."""
+        rows = (line.split() for line in self.ask("show proc").splitlines())
+        return [int(row[0]) for row in rows if len(row) > 1 and row[1] == "worker"]
+
+    def gate_child(self) -> int:
+        parent = self.processes["gate"].pid
+        return int(Path(f"/proc/{parent}/task/{parent}/children").read_text().split()[0])

@@ -1,0 +1,116 @@
+"""A place for one test in a listener that others use too: pools, sites and workers of its own, gone when the test is over."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+
+from tests.listener.fake_operator import FakeOperator
+from tests.listener.node import Node, free_ports
+from tests.listener.waiting import until
+from webgarden_link import Application, Binding, Pool, Site, Worker
+
+NUMBERS = itertools.count(1)
+
+
+@dataclass
+class Running:
+    """A worker process and what the operator says of it."""
+
+    worker: Worker
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        program = Path(__file__).with_name("worker_program.py")
+        self.process = subprocess.Popen([sys.executable, str(program), self.worker.name, str(self.worker.port)])
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+    async def counters(self) -> dict[str, int]:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{self.worker.port}/_counters") as answer,
+        ):
+            found: dict[str, int] = await answer.json()
+            return found
+
+
+@dataclass
+class Place:
+    node: Node
+    operator: FakeOperator
+    number: int = field(default_factory=lambda: next(NUMBERS))
+    running: list[Running] = field(default_factory=list)
+
+    @property
+    def host(self) -> str:
+        return f"t{self.number}.example.com"
+
+    def key(self, name: str = "pool") -> str:
+        return f"t{self.number}/{name}"
+
+    def worker(self, name: str = "w1", *, limit: int = 100, start: bool = True) -> Running:
+        """A new worker process; the operator does not know of it yet."""
+        made = Running(Worker(name=name, address="127.0.0.1", port=free_ports(1)[0], limit=limit))
+        self.running.append(made)
+        if start:
+            made.start()
+        return made
+
+    async def pool(self, name: str = "pool", workers: tuple[Running, ...] = (), **fields: object) -> None:
+        """Put or change a pool, and wait until HAProxy has it."""
+        known = tuple(one.worker for one in workers)
+        await self.put(Pool.model_validate({"key": self.key(name), "workers": known, **fields}))
+
+    async def site(self, **paths: str) -> None:
+        """The test's site: its applications' paths by pool, `pool="/"` when nothing is said."""
+        applications = tuple(
+            Application(path=path, pool=self.key(pool)) for pool, path in (paths or {"pool": "/"}).items()
+        )
+        await self.put(
+            Site(key=self.key("site"), bindings=(Binding(port=80, host=self.host),), applications=applications)
+        )
+
+    async def put(self, *things: Pool | Site) -> None:
+        version = self.operator.put(*things)
+        await until(lambda: self.operator.applied >= version)
+
+    async def serving(self, *workers: Running, pool: str = "pool") -> None:
+        for one in workers:
+            await until(lambda one=one: self.operator.state(self.key(pool), one.worker.name) == "Serving")  # type: ignore[misc]
+
+    async def up(self, *workers: Running, **fields: object) -> None:
+        """A site with one pool that these workers serve."""
+        await self.pool(workers=workers, **fields)
+        await self.site()
+        await self.serving(*workers)
+
+    def url(self, path: str = "/") -> str:
+        return f"http://127.0.0.1:{self.node.port}{path}"
+
+    def session(self) -> aiohttp.ClientSession:
+        """A client whose requests go to the test's site."""
+        connector = aiohttp.TCPConnector(limit=0)
+        return aiohttp.ClientSession(
+            self.url(), headers={"Host": self.host}, connector=connector, timeout=aiohttp.ClientTimeout(total=60)
+        )
+
+    def end(self) -> None:
+        for one in self.running:
+            one.kill()
+        mine = f"t{self.number}/"
+        if self.operator.linked:
+            self.operator.remove(
+                pools=tuple(key for key in self.operator.pools if key.startswith(mine)),
+                sites=tuple(key for key in self.operator.sites if key.startswith(mine)),
+            )
