@@ -291,7 +291,7 @@ each_case = pytest.mark.parametrize(("kind", "case"), CASES, ids=[case.sentence.
 
 @pytest.fixture(scope="session")
 def connection(crds: Path) -> Iterator[client.ApiClient]:
-    with config.new_client_from_config(str(crds)) as connected:  # type: ignore[no-untyped-call]  # their gap
+    with config.new_client_from_config(str(crds)) as connected:
         yield connected
 
 
