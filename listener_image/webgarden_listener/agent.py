@@ -207,15 +207,16 @@ class Agent:
 
     async def _tend_pool(self, known: Routing, pool: Pool) -> None:
         await self._read(pool.key)
-        wanted = self._wishes(pool)
+        hand = self._gate.hand(pool.key)  # one for all of this, so that a report says what was acted upon
+        wanted = self._wishes(pool, hand)
         # The gate first: what it sends back after a drain has begun would come to it again.
         self._gate.say_one(pool.key, view(pool, self._now(pool.key), wanted))
-        orders = commands(pool, self._now(pool.key), wanted, self._gate.hand(pool.key))
+        orders = commands(pool, self._now(pool.key), wanted, hand)
         if orders:
             await self._command(orders)
             await self._read(pool.key)
             self._gate.say_one(pool.key, view(pool, self._now(pool.key), wanted))
-        self._tell(known, pool)
+        self._tell(known, pool, hand)
 
     async def _command(self, orders: Iterable[str]) -> None:
         for order in orders:
@@ -223,8 +224,8 @@ class Agent:
             if said and not said.startswith(("New server", "Server deleted")):
                 log.log(logging.INFO if order.startswith("del ") else logging.WARNING, "HAProxy: %s: %s", order, said)
 
-    def _wishes(self, pool: Pool) -> dict[str, Wish]:
-        return wishes(pool, self._probes.answering(pool.key), self._gate.hand(pool.key))
+    def _wishes(self, pool: Pool, hand: Hand) -> dict[str, Wish]:
+        return wishes(pool, self._probes.answering(pool.key), hand)
 
     async def _load(self, known: Routing) -> None:
         """Maps and reloads; then the operator's answer."""
@@ -258,28 +259,28 @@ class Agent:
         return Failed(version=version, error=words) if words else Applied(version=version)
 
     def _view(self, pool: Pool) -> PoolView:
-        return view(pool, self._now(pool.key), self._wishes(pool))
+        return view(pool, self._now(pool.key), self._wishes(pool, self._gate.hand(pool.key)))
 
     # Telling.
 
-    def _tell(self, known: Routing, pool: Pool) -> None:
+    def _tell(self, known: Routing, pool: Pool, hand: Hand) -> None:
         now = time.monotonic()
-        new = report(pool, self._sight(pool.key), self._totals, known.version)
+        new = report(pool, self._sight(pool.key, hand), self._totals, known.version)
         if self._outgoing.due(new, now):
             self._link.say(new)
-        if not needs_worker(pool, self._now(pool.key), self._wishes(pool), self._gate.hand(pool.key)):
+        if not needs_worker(pool, self._now(pool.key), self._wishes(pool, hand), hand):
             self._demanded.pop(pool.key, None)
         elif now - self._demanded.get(pool.key, -math.inf) >= DEMAND_INTERVAL:
             self._demanded[pool.key] = now
             self._link.say(Demand(pool=pool.key))
 
-    def _sight(self, pool: str) -> Sight:
+    def _sight(self, pool: str, hand: Hand) -> Sight:
         old = (self._readings.get(process.pid, {}).get(pool) for process in self._plane.old)
         return Sight(
             current=self._now(pool),
             before=self._before.get(pool, Backend()),
             old=tuple(one for one in old if one is not None),
-            hand=self._gate.hand(pool) if self._gate.connected else None,
+            hand=hand if self._gate.connected else None,
         )
 
 

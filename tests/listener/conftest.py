@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-
 from tests.listener.fake_operator import FakeOperator
 from tests.listener.node import Node
 from tests.listener.place import Place

@@ -1,4 +1,7 @@
-"""A place for one test in a listener that others use too: pools, sites and workers of its own, gone when the test is over."""
+"""A place for one test in a listener that others use too: pools, sites and workers of its own.
+
+All of it is gone when the test is over.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
-
 from tests.listener.fake_operator import FakeOperator
 from tests.listener.node import Node, free_ports
-from tests.listener.waiting import until
+from tests.listener.waiting import until, until_async
+
 from webgarden_link import Application, Binding, Pool, Site, Worker
 
 NUMBERS = itertools.count(1)
@@ -67,10 +70,13 @@ class Place:
             made.start()
         return made
 
-    async def pool(self, name: str = "pool", workers: tuple[Running, ...] = (), **fields: object) -> None:
+    async def pool(self, name: str = "pool", *, workers: tuple[Running, ...] = (), **fields: object) -> None:
         """Put or change a pool, and wait until HAProxy has it."""
+        await self.put(self.described(name, workers, fields))
+
+    def described(self, name: str, workers: tuple[Running, ...], fields: dict[str, object]) -> Pool:
         known = tuple(one.worker for one in workers)
-        await self.put(Pool.model_validate({"key": self.key(name), "workers": known, **fields}))
+        return Pool.model_validate({"key": self.key(name), "workers": known, **fields})
 
     async def site(self, **paths: str) -> None:
         """The test's site: its applications' paths by pool, `pool="/"` when nothing is said."""
@@ -89,9 +95,17 @@ class Place:
         for one in workers:
             await until(lambda one=one: self.operator.state(self.key(pool), one.worker.name) == "Serving")  # type: ignore[misc]
 
+    async def runs(self, worker: Running, count: int = 1) -> None:
+        """Wait until the worker has so many requests in its hands, by its own account."""
+
+        async def check() -> bool:
+            return (await worker.counters())["running"] == count
+
+        await until_async(check)
+
     async def up(self, *workers: Running, **fields: object) -> None:
         """A site with one pool that these workers serve."""
-        await self.pool(workers=workers, **fields)
+        await self.put(self.described("pool", workers, fields))
         await self.site()
         await self.serving(*workers)
 
