@@ -1,0 +1,210 @@
+"""The examples, as they are written, on a real worker: programs of other people asked through their own pages."""
+
+import hashlib
+import html
+import http.cookiejar
+import re
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.worker.workers import DEADLINE, ROOT, Worker, running
+from websockets.sync.client import connect
+
+from webgarden.api.pool import ApplicationPool
+from webgarden.api.site import Site
+
+EXAMPLES = ROOT / "examples"
+MANIFESTS = [
+    EXAMPLES / "quickstart.yaml",
+    EXAMPLES / "datasette" / "datasette.yaml",
+    EXAMPLES / "django" / "django.yaml",
+]
+
+
+def documents(manifest: Path, kind: str) -> list[dict[str, Any]]:
+    return [document for document in yaml.safe_load_all(manifest.read_text()) if document["kind"] == kind]
+
+
+def hosted(manifest: Path, *, roots: Mapping[str, Path]) -> Sequence[Mapping[str, str]]:
+    """The site's applications as the operator tells them, with folders of this machine."""
+    (site,) = documents(manifest, "Site")
+    name = f"{site['metadata']['namespace']}/{site['metadata']['name']}"
+    return [
+        {
+            "site": name,
+            "path": application["path"],
+            **application["app"],
+            "root": str(roots[application["app"]["root"]]),
+        }
+        for application in site["spec"]["applications"]
+    ]
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda manifest: manifest.name)
+def test_the_manifests_are_what_the_operator_understands(manifest: Path) -> None:
+    (pool,) = (ApplicationPool.model_validate(document) for document in documents(manifest, "ApplicationPool"))
+    (site,) = (Site.model_validate(document) for document in documents(manifest, "Site"))
+    assert {application.pool for application in site.spec.applications} == {pool.metadata.name}
+    assert pool.metadata.namespace == site.metadata.namespace
+    (namespace,) = documents(manifest, "Namespace")
+    assert namespace["metadata"]["labels"] == {"pod-security.kubernetes.io/enforce": "restricted"}
+
+
+@pytest.fixture(scope="module")
+def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    roots = {}
+    for config_map in documents(MANIFESTS[0], "ConfigMap"):
+        root = tmp_path_factory.mktemp(config_map["metadata"]["name"])
+        for file, text in config_map["data"].items():
+            (root / file).write_text(text)
+        roots[f"/srv/{config_map['metadata']['name']}"] = root
+    with running(*hosted(MANIFESTS[0], roots=roots)) as worker:
+        yield worker
+
+
+def test_the_quickstart_s_page_and_program_share_a_site(quickstart: Worker) -> None:
+    assert b"It grows." in quickstart.get("/").body
+    assert quickstart.get("/style.css").headers["content-type"] == "text/css; charset=utf-8"
+    about = quickstart.get("/app/").json()
+    assert (about["worker"], about["root_path"]) == ("garden-1", "/app")
+    assert quickstart.get("/app").status == 307
+
+
+def test_the_quickstart_s_program_does_what_its_page_says(quickstart: Worker) -> None:
+    assert quickstart.get("/app/slow?seconds=0.01").json() == {"slept": 0.01}
+    echo = quickstart.ask("POST", "/app/echo", body=b"garden").json()
+    assert echo == {"sha256": hashlib.sha256(b"garden").hexdigest(), "length": 6}
+    events = quickstart.get("/app/events?count=2&interval=0")
+    assert events.body == b"id: 0\ndata: leaf 0\n\nid: 1\ndata: leaf 1\n\n"
+    with connect(f"ws://127.0.0.1:{quickstart.port}/app/ws") as websocket:
+        websocket.send("hello")
+        assert websocket.recv(DEADLINE) == "hello"
+
+
+@pytest.fixture(scope="module")
+def datasette(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    pytest.importorskip("datasette", reason="needs the dependency group examples")
+    root = tmp_path_factory.mktemp("datasette")
+    shutil.copy(EXAMPLES / "datasette" / "library.py", root)
+    make_data = EXAMPLES / "datasette" / "make_data.py"
+    subprocess.run([sys.executable, make_data, root / "unicode.db"], check=True)
+    with running(*hosted(MANIFESTS[1], roots={"/srv/datasette": root})) as worker:
+        yield worker
+
+
+def test_datasette_shows_its_table_page_by_page(datasette: Worker) -> None:
+    page = datasette.get("/unicode/characters?category=Sc").body.decode()
+    assert "CENT SIGN" in page
+    (following,) = re.findall(r'<a href="([^"]+)">Next page</a>', page)
+    address = urllib.parse.urlsplit(html.unescape(following))
+    assert "BITCOIN SIGN" in datasette.get(f"{address.path}?{address.query}").body.decode()
+
+
+def test_datasette_searches_and_computes(datasette: Worker) -> None:
+    (rose,) = datasette.get("/unicode/characters.json?_search=rose&_shape=array&category=So&_size=1").json()
+    assert "ROSE" in rose["name"]
+    sql = urllib.parse.quote("select count(*) as count from characters where category = 'Nd' and numeric_value = 7")
+    (seven,) = datasette.get(f"/unicode.json?sql={sql}&_shape=array").json()
+    assert seven["count"] > 50
+
+
+@pytest.fixture(scope="module")
+def wiki_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("wiki", reason="needs the dependency group examples")
+    root = tmp_path_factory.mktemp("wiki")
+    shutil.copytree(EXAMPLES / "django", root, dirs_exist_ok=True)
+    subprocess.run([sys.executable, "prepare.py"], cwd=root, check=True)
+    return root
+
+
+@contextmanager
+def running_wiki(root: Path, data: Path) -> Iterator[Worker]:
+    roots = {"/srv/wiki": root, "/srv/wiki/static": root / "static"}
+    environment = {"DJANGO_SECRET_KEY": "a key for this test", "DJANGO_DATA": str(data)}
+    with running(*hosted(MANIFESTS[2], roots=roots), environment=environment) as worker:
+        yield worker
+
+
+@pytest.fixture(scope="module")
+def wiki(wiki_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    with running_wiki(wiki_root, tmp_path_factory.mktemp("data")) as worker:
+        yield worker
+
+
+class Browser:
+    """Follows redirects, keeps cookies, fills in forms."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.cookies = http.cookiejar.CookieJar()
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.cookies))
+        self.page = ""
+        self.path = ""
+
+    def open(self, path: str, fields: Mapping[str, str] | None = None) -> int:
+        data = urllib.parse.urlencode(fields).encode() if fields is not None else None
+        try:
+            answer = self._opener.open(f"http://127.0.0.1:{self.worker.port}{path}", data, timeout=DEADLINE)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            self.page = answer.read().decode()
+            self.path = urllib.parse.urlsplit(answer.url).path
+            return int(answer.status)
+
+    def submit(self, **fields: str) -> int:
+        """Send the form of the page, with the hidden fields it has."""
+        hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', self.page))
+        return self.open(self.path, {**hidden, **fields})
+
+
+def test_a_visitor_logs_in_to_the_wiki_and_writes_a_page(wiki: Worker) -> None:
+    browser = Browser(wiki)
+    assert browser.open("/_accounts/login/") == 200
+    assert browser.submit(username="gardener", password="gardener") == 200
+    assert browser.path == "/"
+    assert {"sessionid", "csrftoken"} <= {cookie.name for cookie in browser.cookies}
+    assert browser.open("/_create/") == 200
+    browser.submit(title="Roses", slug="roses", content="Cut them in *spring*.", summary="")
+    assert (browser.path, "Cut them in <em>spring</em>." in browser.page) == ("/roses/", True)
+
+
+def test_the_wiki_refuses_a_wrong_password_and_a_form_without_its_token(wiki: Worker) -> None:
+    browser = Browser(wiki)
+    browser.open("/_accounts/login/")
+    browser.submit(username="gardener", password="wrong")
+    assert browser.path == "/_accounts/login/"
+    browser.open("/_create/")
+    assert browser.path == "/_accounts/login/"
+    assert Browser(wiki).open("/_accounts/login/", {"username": "gardener", "password": "gardener"}) == 403
+
+
+def test_the_wiki_s_style_sheets_come_from_the_same_site(wiki: Worker) -> None:
+    browser = Browser(wiki)
+    browser.open("/")
+    sheets = re.findall(r'href="(/static/[^"]+\.css)"', browser.page)
+    assert sheets
+    for sheet in sheets:
+        assert wiki.get(sheet).headers["content-type"] == "text/css; charset=utf-8"
+
+
+def test_a_visitor_stays_logged_in_when_another_worker_takes_over(
+    wiki: Worker, wiki_root: Path, tmp_path: Path
+) -> None:
+    browser = Browser(wiki)
+    browser.open("/_accounts/login/")
+    browser.submit(username="gardener", password="gardener")
+    with running_wiki(wiki_root, tmp_path) as replacement:
+        browser.worker = replacement
+        assert browser.open("/_create/") == 200
+        assert browser.path == "/_create/"
