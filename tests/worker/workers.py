@@ -88,8 +88,10 @@ def ask(port: int, method: str, path: str, *, headers: Mapping[str, str] | None 
 
 
 @contextmanager
-def launch(*applications: Mapping[str, str], environment: Mapping[str, str] | None = None) -> Iterator[Worker]:
-    """Start a worker without waiting for it."""
+def launch(
+    *applications: Mapping[str, str], environment: Mapping[str, str] | None = None, within: Sequence[str] = ()
+) -> Iterator[Worker]:
+    """Start a worker without waiting for it, if need be by another command."""
     port, control_port = _free_ports(2)
     variables = {
         **{name: value for name, value in os.environ.items() if not name.startswith("WEBGARDEN_")},
@@ -103,7 +105,7 @@ def launch(*applications: Mapping[str, str], environment: Mapping[str, str] | No
         **(environment or {}),
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "webgarden_worker"],
+        [*within, sys.executable, "-m", "webgarden_worker"],
         env=variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -124,9 +126,11 @@ def launch(*applications: Mapping[str, str], environment: Mapping[str, str] | No
 
 
 @contextmanager
-def running(*applications: Mapping[str, str], environment: Mapping[str, str] | None = None) -> Iterator[Worker]:
+def running(
+    *applications: Mapping[str, str], environment: Mapping[str, str] | None = None, within: Sequence[str] = ()
+) -> Iterator[Worker]:
     """A worker that accepts connections."""
-    with launch(*applications, environment=environment) as worker:
+    with launch(*applications, environment=environment, within=within) as worker:
         until(lambda: _accepts(worker), lambda: worker.log)
         yield worker
 

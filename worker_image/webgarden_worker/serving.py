@@ -14,6 +14,7 @@ a client wrote into them is the listener's to remove.
 
 import asyncio
 import contextlib
+import errno
 import logging
 import socket
 from collections.abc import Iterator
@@ -79,9 +80,18 @@ def _config(application: ASGIApp, *, settings: Settings, shutdown_seconds: int) 
 def open_sockets(port: int, *, loopback: bool = False) -> list[socket.socket]:
     """One for IPv4 and one for IPv6, not one for both: that shows IPv4 clients as ::ffff:10.0.0.1 to applications."""
     try:
-        sockets = [socket.create_server(("127.0.0.1" if loopback else "", port))]
-        if socket.has_dualstack_ipv6() and not loopback:
-            sockets.append(socket.create_server(("::", port), family=socket.AF_INET6))
+        if loopback:
+            return [socket.create_server(("127.0.0.1", port))]
+        return [socket.create_server(("", port)), *_ipv6_sockets(port)]
     except OSError as error:
         raise WorkerError(f"port {port} cannot be opened: {error}") from None
-    return sockets
+
+
+def _ipv6_sockets(port: int) -> list[socket.socket]:
+    """None on a node without IPv6, where nobody would connect that way."""
+    try:
+        return [socket.create_server(("::", port), family=socket.AF_INET6)]
+    except OSError as error:
+        if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+            return []
+        raise
