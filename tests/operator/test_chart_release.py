@@ -149,7 +149,9 @@ def test_uninstalling_takes_everything_away_when_crds_are_not_kept(helm: Run, ku
     until_gone(kubectl, "service/webgarden-listener", "--namespace=web")
 
 
-def test_an_upgrade_upgrades_the_crds_and_keeps_the_web_server(helm: Run, kubectl: Run, tmp_path: Path) -> None:
+def test_an_upgrade_upgrades_the_crds_and_keeps_the_web_server_and_the_leader(
+    helm: Run, kubectl: Run, tmp_path: Path
+) -> None:
     older = shutil.copytree(CHART, tmp_path / "older")
     file = older / "files" / "crds" / "webgarden.dev_sites.yaml"
     old = yaml.safe_load(file.read_text())
@@ -159,10 +161,13 @@ def test_an_upgrade_upgrades_the_crds_and_keeps_the_web_server(helm: Run, kubect
     kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
     play_the_operator(kubectl)
     before = kubectl("get", "webserver/default", "--output=jsonpath={.metadata.uid}")
+    lease = ["lease/webgarden-operator", "--namespace=web"]
+    kubectl("patch", *lease, "--type=merge", '--patch={"spec": {"holderIdentity": "operator-0"}}')
     helm("upgrade", "garden", str(CHART))
     columns = "--output=jsonpath={.spec.versions[0].additionalPrinterColumns[*].name}"
     assert kubectl("get", "crd/sites.webgarden.dev", columns) == "Ready URL Reason Age"
     assert kubectl("get", "webserver/default", "--output=jsonpath={.metadata.uid}") == before
+    assert kubectl("get", *lease, "--output=jsonpath={.spec.holderIdentity}") == "operator-0"
 
 
 MAY = [
