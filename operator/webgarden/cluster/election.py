@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import ClientError
+from kubernetes.aio import client
 from kubernetes.aio.client import ApiClient, ApiException
 from kubernetes.aio.leaderelection.electionconfig import Config
 from kubernetes.aio.leaderelection.leaderelection import LeaderElection
@@ -64,16 +65,19 @@ class Election:
         finally:
             for task in (election, ended):
                 task.cancel()
-            await asyncio.gather(election, ended, return_exceptions=True)
+            results = await asyncio.gather(election, ended, return_exceptions=True)
+        for error in results:
+            if isinstance(error, Exception):
+                log.error("the election has ended with an error", exc_info=error)
 
-    async def give_back(self, client: Client) -> None:
+    async def give_back(self, api: Client) -> None:
         """Let another lead at once, if it is we who do."""
         url = f"/apis/coordination.k8s.io/v1/namespaces/{self._namespace}/leases/{names.LEASE}"
         try:
-            lease = await client.request("GET", url)
+            lease = await api.request("GET", url)
             if (lease.get("spec") or {}).get("holderIdentity") == self._identity:
                 spec = {**lease["spec"], "holderIdentity": ""}
-                await client.request("PUT", url, body={**lease, "spec": spec})
+                await api.request("PUT", url, body={**lease, "spec": spec})
         except (ApiError, ClientError, TimeoutError) as error:
             log.warning("the Lease could not be given back, it runs out by itself: %s", error)
 
@@ -91,9 +95,13 @@ class _PatientLock(LeaseLock):
     async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                return bool(await super().create(name, namespace, election_record))
-        except UNREACHABLE:
+                # The library's own asks for `pretty=True`, which its client refuses.
+                body = client.V1Lease(metadata=client.V1ObjectMeta(name=name), spec=self.update_lease(election_record))
+                await self.api_instance.create_namespaced_lease(namespace, body)
+        except (ApiException, *UNREACHABLE) as error:
+            log.warning("the Lease %s could not be made: %s", name, error)
             return False
+        return True
 
     async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
         try:

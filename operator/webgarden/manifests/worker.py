@@ -23,6 +23,8 @@ from webgarden.manifests.merging import by_name, merge
 
 CONTAINER = "worker"
 PRE_STOP_SECONDS = 2
+WIND_DOWN_SECONDS = 6
+"""What the worker image takes to end its applications when its requests are done or cut."""
 
 Manifest = dict[str, Any]
 
@@ -71,6 +73,7 @@ def _defaults(images: Images) -> Manifest:
                     "name": CONTAINER,
                     "image": images.worker,
                     "imagePullPolicy": images.pull_policy,
+                    "terminationMessagePolicy": "FallbackToLogsOnError",
                     "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
                 }
             ],
@@ -108,7 +111,7 @@ def _imposed(pool: ApplicationPool, applications: Iterable[HostedApplication]) -
     return {
         "metadata": {"labels": labels},
         "spec": {
-            "terminationGracePeriodSeconds": limit + PRE_STOP_SECONDS,
+            "terminationGracePeriodSeconds": limit + PRE_STOP_SECONDS + WIND_DOWN_SECONDS,
             "containers": [
                 {
                     "name": CONTAINER,

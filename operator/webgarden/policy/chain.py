@@ -75,8 +75,8 @@ def _next_look(view: PoolView, now: datetime) -> datetime | None:
 def _deadlines(view: PoolView) -> Iterable[datetime]:
     if (pause := backoff.until(view)) is not None:
         yield pause
-    for revision in view.revisions:
-        yield revision.scaled_at + view.startup_time_limit
+    if (current := view.current) is not None and len(view.fresh) < current.replicas:
+        yield current.scaled_at + view.startup_time_limit
     for worker in view.workers:
         if worker.running_since is None:
             yield worker.created + view.startup_time_limit

@@ -21,8 +21,8 @@ def recycled(view: PoolView, now: datetime, wanted: int) -> list[Action]:
     if any(w.leaving is not None for w in view.workers):
         return []  # one is still on its way out: the next one waits
     due = _due(view)
-    if due is None or len(view.fresh) < wanted or not all(w.serving for w in view.fresh):
-        return []
+    if due is None or len(view.fresh) < wanted or not all(w.serving for w in view.fresh if w is not due):
+        return []  # the last replacement is not there yet
     if view.overlap:
         return [TakeOut(due.name, Reason.ON_DEMAND)]
     return draining.leave(
