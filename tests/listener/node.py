@@ -56,6 +56,9 @@ class Node:
     def run(self) -> Path:
         return self.directory / "run"
 
+    def set(self, name: str, value: str) -> None:
+        self._environment[f"WEBGARDEN_{name.upper()}"] = value
+
     def start(self, *parts: str) -> None:
         for part in parts or PARTS:
             self.processes[part] = self.spawn(part)

@@ -1,0 +1,152 @@
+"""Shapes of HTTP that a proxy easily breaks: streams, uploads, answers that come early."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.listener.place import Place, Running
+from tests.listener.waiting import until
+
+
+@pytest.fixture
+async def worker(place: Place) -> Running:
+    made = place.worker()
+    await place.up(made)
+    return made
+
+
+async def cold(place: Place) -> Running:
+    await place.pool()
+    await place.site()
+    return place.worker()
+
+
+@pytest.mark.usefixtures("worker")
+async def test_events_arrive_one_by_one(place: Place) -> None:
+    async with place.session() as session, session.get("/events") as answer:
+        for number in range(3):
+            assert await answer.content.readline() == f"data: {number}\n".encode()
+            assert await answer.content.readline() == b"\n"
+            async with session.get("/next"):
+                pass
+
+
+async def test_events_arrive_one_by_one_through_the_gate(place: Place) -> None:
+    worker = await cold(place)
+    async with place.session() as session:
+        waking = asyncio.create_task(session.post("/events", data=b"so that it is spliced"))
+        await until(lambda: place.operator.demands[place.key()])
+        await place.pool(workers=(worker,))
+        async with await waking as answer:
+            for number in range(3):
+                assert await answer.content.readline() == f"data: {number}\n".encode()
+                assert await answer.content.readline() == b"\n"
+                async with session.get("/next"):
+                    pass
+
+
+@pytest.mark.usefixtures("worker")
+async def test_ten_megabytes_go_up_and_come_down(place: Place) -> None:
+    body = b"0123456789abcdef" * 655_360
+    async with place.session() as session:
+        async with session.post("/", data=body) as answer:
+            said = await answer.json()
+        assert (said["size"], said["sha1"]) == (len(body), hashlib.sha1(body).hexdigest())
+        async with session.get("/download?chunks=160") as answer:
+            assert answer.headers["Transfer-Encoding"] == "chunked"
+            assert len(await answer.read()) == 160 * 65536
+
+
+async def test_ten_megabytes_go_up_and_come_down_through_the_gate(place: Place) -> None:
+    worker = await cold(place)
+    body = b"0123456789abcdef" * 655_360
+    async with place.session() as session:
+        waking = asyncio.create_task(session.post("/download?chunks=160", data=body))
+        await until(lambda: place.operator.demands[place.key()])
+        await place.pool(workers=(worker,))
+        async with await waking as answer:
+            assert len(await answer.read()) == 160 * 65536
+
+
+@pytest.mark.usefixtures("worker")
+async def test_chunks_go_both_ways(place: Place) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(50):
+            yield b"x" * 1000
+
+    async with place.session() as session:
+        async with session.post("/", data=parts()) as answer:
+            assert (await answer.json())["size"] == 50_000
+        async with session.post("/download?chunks=3", data=parts()) as answer:
+            assert len(await answer.read()) == 3 * 65536
+
+
+def exchange(place: Place, path: str, *, held: bool = False) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", place.node.port), timeout=10)
+    lines = [f"POST {path} HTTP/1.1", f"Host: {place.host}", "Content-Length: 5", "Expect: 100-continue"]
+    client.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode())
+    return client
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_client_that_asks_first_is_told_to_continue(place: Place) -> None:
+    def ask() -> bytes:
+        with exchange(place, "/") as client:
+            first = client.recv(65536)
+            assert first.startswith(b"HTTP/1.1 100 ")
+            client.sendall(b"hello")
+            return b"".join(iter(lambda: client.recv(65536), b""))
+
+    answer = await asyncio.to_thread(ask)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert hashlib.sha1(b"hello").hexdigest().encode() in answer
+
+
+async def test_a_client_that_asks_first_is_told_to_continue_through_the_gate(place: Place) -> None:
+    worker = await cold(place)
+    client = exchange(place, "/")
+    await until(lambda: place.operator.demands[place.key()])
+    await place.pool(workers=(worker,))
+
+    def ask() -> bytes:
+        with client:
+            assert client.recv(65536).startswith(b"HTTP/1.1 100 ")
+            client.sendall(b"hello")
+            return b"".join(iter(lambda: client.recv(65536), b""))
+
+    answer = await asyncio.to_thread(ask)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert hashlib.sha1(b"hello").hexdigest().encode() in answer
+
+
+@pytest.mark.usefixtures("worker")
+async def test_an_answer_may_come_before_the_body_has_been_sent(place: Place) -> None:
+    def ask() -> bytes:
+        with socket.create_connection(("127.0.0.1", place.node.port), timeout=10) as client:
+            client.sendall(
+                f"POST /early HTTP/1.1\r\nHost: {place.host}\r\nContent-Length: 1000000\r\n\r\nxxxxx".encode()
+            )
+            return client.recv(65536)
+
+    assert (await asyncio.to_thread(ask)).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_websocket_talks_to_a_warm_pool(place: Place) -> None:
+    async with place.session() as session, session.ws_connect("/ws") as talk:
+        for number in range(3):
+            await talk.send_str(str(number))
+            assert await talk.receive_str() == f"w1: {number}"
+
+
+async def test_a_worker_that_dies_with_a_request_is_a_502_that_says_so(place: Place, worker: Running) -> None:
+    async with place.session() as session:
+        slow = asyncio.create_task(session.post("/?seconds=30", data=b"x"))
+        await place.runs(worker)
+        worker.kill()
+        answer = await slow
+    assert (answer.status, answer.headers["X-Webgarden-Reason"]) == (502, "WorkerLost")

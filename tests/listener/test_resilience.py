@@ -1,0 +1,286 @@
+"""Every part may die alone, and the operator may be away."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+
+from tests.listener.place import Place
+from tests.listener.test_draining import Load, with_draining
+from tests.listener.waiting import until
+
+from webgarden_link import PROTOCOL, Application, Binding, Pool, Site
+
+Fresh = Callable[..., Place]
+
+
+async def test_an_agent_that_is_killed_and_replaced_costs_no_request(fresh: Fresh) -> None:
+    place = fresh()
+    worker = place.worker()
+    await place.up(worker)
+    async with Load(place) as gets, Load(place, method="POST") as posts:
+        for _ in range(2):
+            place.node.kill("agent")
+            await gets.more()
+            links = len(place.operator.hellos)
+            place.node.start("agent")
+            await until(lambda links=links: len(place.operator.hellos) > links)  # type: ignore[misc]
+            place.operator.reports.clear()
+            await place.serving(worker)
+            await gets.more()
+    assert set(gets.outcomes + posts.outcomes) == {"200"}
+    assert len({hello.boot for hello in place.operator.hellos}) == 3
+    assert {hello.listener for hello in place.operator.hellos} == {"listener-test"}
+
+
+async def test_a_request_that_the_gate_holds_outlives_the_agent(fresh: Fresh) -> None:
+    place = fresh()
+    await place.pool()
+    await place.site()
+    async with place.session() as session:
+        held = [asyncio.create_task(session.get("/")) for _ in range(10)]
+        await until(lambda: place.operator.demands[place.key()])
+        place.node.kill("agent")
+        place.operator.demands.clear()
+        place.node.start("agent")
+        await until(lambda: place.operator.demands[place.key()])
+        worker = place.worker()
+        await place.pool(workers=(worker,))
+        assert [(await request).status for request in held] == [200] * 10
+
+
+async def test_a_gate_that_is_killed_while_it_holds_loses_one_request_at_most(fresh: Fresh) -> None:
+    place = fresh()
+    await place.pool()
+    await place.site()
+    async with place.session() as session:
+        held = [asyncio.create_task(session.get("/")) for _ in range(20)]
+        await until(lambda: (found := place.operator.reports.get(place.key())) and found.queued == 20)
+        os.kill(place.node.gate_child(), signal.SIGKILL)
+        place.operator.demands.clear()
+        await until(lambda: place.operator.demands[place.key()])
+        worker = place.worker()
+        await place.pool(workers=(worker,))
+        statuses = [(await request).status for request in held]
+    print(f"20 held, the gate's child killed: {statuses.count(200)} x 200, {statuses.count(502)} x 502")
+    assert statuses.count(200) >= 19
+    assert set(statuses) <= {200, 502}
+
+
+async def test_a_killed_haproxy_starts_from_disk_with_the_workers_before_the_operator_is_heard(fresh: Fresh) -> None:
+    place = fresh()
+    worker = place.worker()
+    await place.up(worker)
+    place.operator.away()
+    place.node.kill("agent")
+    place.node.kill("haproxy")
+    place.node.start("haproxy")
+    place.node.wait_ready()
+    async with place.session() as session, session.get("/") as answer:
+        assert (answer.status, (await answer.json())["worker"]) == (200, "w1")
+
+
+async def test_a_killed_haproxy_is_brought_to_the_present_by_the_agent(fresh: Fresh) -> None:
+    place = fresh()
+    old, new = place.worker("old"), place.worker("new")
+    await place.up(old)
+    place.node.kill("haproxy")
+    place.operator.put(Pool(key=place.key(), workers=(new.worker,)))
+    place.node.start("haproxy")
+    await place.serving(new)
+    async with place.session() as session:
+        for _ in range(5):
+            async with session.get("/") as answer:
+                assert (await answer.json())["worker"] == "new"
+
+
+async def test_a_listener_that_starts_anew_serves_what_it_served_before_it_hears_the_operator(fresh: Fresh) -> None:
+    place = fresh()
+    worker = place.worker()
+    await place.up(worker)
+    place.operator.away()
+    for part in ("agent", "haproxy", "gate"):
+        place.node.kill(part)
+    (place.node.run / "haproxy.cfg").unlink()
+    place.node.start()
+    place.node.wait_ready()
+    async with place.session() as session, session.get("/") as answer:
+        assert answer.status == 200
+
+
+async def test_warm_traffic_goes_on_while_the_operator_is_away_and_it_learns_the_totals_after(fresh: Fresh) -> None:
+    place = fresh()
+    worker = place.worker()
+    await place.up(worker)
+    async with Load(place) as load:
+        place.operator.away()
+        await load.more()
+        place.operator.start()
+        await until(lambda: place.operator.linked)
+        await load.more()
+    assert set(load.outcomes) == {"200"}
+    total = load.outcomes.total()
+    await until(lambda: (found := place.operator.worker(place.key(), "w1")) and found.requests == total)
+
+
+async def test_a_cold_request_waits_for_an_operator_that_is_away(fresh: Fresh) -> None:
+    place = fresh()
+    await place.pool()
+    await place.site()
+    place.operator.away()
+    async with place.session() as session:
+        held = asyncio.create_task(session.get("/"))
+        worker = place.worker()
+        place.operator.start()
+        await until(lambda: place.operator.demands[place.key()])
+        await place.pool(workers=(worker,))
+        assert (await held).status == 200
+
+
+async def test_a_broken_state_file_counts_as_empty(fresh: Fresh) -> None:
+    for content in ("{", '{"format": 99, "table": {"version": 1}}', ""):
+        place = fresh(ready=False)
+        place.node.run.mkdir()
+        (place.node.run / "state.json").write_text(content)
+        place.node.start()
+        place.node.wait_ready()
+        worker = place.worker()
+        await place.up(worker)
+        async with place.session() as session, session.get("/") as answer:
+            assert answer.status == 200
+
+
+async def test_an_agent_without_a_table_leaves_alone_what_runs(fresh: Fresh) -> None:
+    place = fresh()
+    worker = place.worker()
+    await place.up(worker)
+    place.operator.away()
+    place.node.kill("agent")
+    (place.node.run / "state.json").write_text("broken")
+    place.node.start("agent")
+    async with Load(place) as load:
+        await until(lambda: "counts as empty" in place.node.log.read_text())
+        await load.more()
+    assert set(load.outcomes) == {"200"}
+
+
+async def test_a_reload_keeps_what_is_held_and_what_runs(fresh: Fresh) -> None:
+    place = fresh(reload_patience="0.5")
+    busy = place.worker("busy")
+    await place.pool("busy", workers=(busy,))
+    await place.pool()
+    await place.site(pool="/", busy="/busy")
+    await place.serving(busy, pool="busy")
+    async with place.session() as session:
+        held = [asyncio.create_task(session.get("/")) for _ in range(20)]
+        slow = asyncio.create_task(session.get("/busy?seconds=2"))
+        await until(lambda: (found := place.operator.reports.get(place.key())) and found.queued == 20)
+        before = place.node.pids()[0]
+        await place.pool("new")  # held requests delay the reload for half a second here
+        assert place.node.pids()[0] != before
+        worker = place.worker()
+        await place.pool(workers=(worker,))
+        statuses = [(await request).status for request in held]
+        print(f"20 held over a reload: {statuses.count(200)} x 200")
+        assert statuses == [200] * 20
+        assert (await slow).status == 200
+
+
+async def test_a_reload_waits_for_the_gate_and_everything_else_does_not_wait_for_the_reload(fresh: Fresh) -> None:
+    place = fresh()
+    await place.pool()
+    await place.site()
+    before = place.node.pids()[0]
+    async with place.session() as session:
+        held = asyncio.create_task(session.get("/"))
+        await until(lambda: place.operator.demands[place.key()])
+        place.operator.put(Pool(key=place.key("new")))
+        worker = place.worker()
+        version = place.operator.put(Pool(key=place.key(), workers=(worker.worker,)))
+        assert (await held).status == 200
+        assert place.node.pids()[0] == before
+        await until(lambda: place.operator.applied >= version)
+        assert place.node.pids()[0] != before
+
+
+async def test_traffic_does_not_feel_reloads(fresh: Fresh) -> None:
+    place = fresh()
+    worker = place.worker()
+    await place.up(worker)
+    async with Load(place) as gets, Load(place, method="POST") as posts:
+        for number in range(5):
+            await place.pool(f"new{number}")
+            await gets.more(50)
+    assert set(gets.outcomes + posts.outcomes) == {"200"}
+    total = (gets.outcomes + posts.outcomes).total()
+    await until(lambda: (found := place.operator.worker(place.key(), "w1")) and found.requests >= total * 0.9)
+
+
+async def test_a_refused_configuration_leaves_the_old_one_and_what_needs_no_reload_goes_on(fresh: Fresh) -> None:
+    place = fresh()
+    worker, following = place.worker("w1"), place.worker("w2")
+    await place.up(worker)
+    before = place.node.pids()[0]
+    version = place.operator.put(Pool(key=place.key("broken"), queue_timeout=10**12))
+    failed = await until(lambda: place.operator.failed)
+    assert failed.version == version
+    assert "timeout" in failed.error
+    assert place.node.pids()[0] == before
+    with_draining(worker, True)
+    place.operator.put(Pool(key=place.key(), workers=(worker.worker, following.worker)))
+    await place.serving(following)
+    await until(lambda: place.operator.state(place.key(), "w1") == "Drained")
+    async with place.session() as session, session.get("/") as answer:
+        assert (await answer.json())["worker"] == "w2"
+    await place.pool("broken", queue_timeout=10)
+
+
+async def test_a_refused_listener_keeps_serving_and_asks_again(fresh: Fresh) -> None:
+    place = fresh()
+    worker = place.worker()
+    await place.up(worker)
+    place.operator.refusal = f"protocol {PROTOCOL} is too old"
+    place.operator.away()
+    place.operator.start()
+    await until(lambda: "is too old" in place.node.log.read_text())
+    async with place.session() as session, session.get("/") as answer:
+        assert answer.status == 200
+    place.operator.refusal = None
+    await until(lambda: place.operator.linked, seconds=20)
+
+
+async def test_an_unknown_kind_of_message_ends_the_link_which_comes_back(fresh: Fresh) -> None:
+    place = fresh()
+    await until(lambda: place.operator.linked)
+    links = len(place.operator.hellos)
+    place.operator.say('{"kind": "Surprise"}')
+    await until(lambda: len(place.operator.hellos) > links)
+    assert "Surprise" in place.node.log.read_text()
+
+
+async def test_names_that_are_none_hurt_nobody_else(fresh: Fresh) -> None:
+    place = fresh()
+    worker = place.worker()
+    await place.put(
+        Pool(key="bad name/with\nnewline"),
+        Site(key="x/y z", bindings=(Binding(port=80, host="a b"),), applications=(Application(path="/", pool="p"),)),
+    )
+    await place.up(worker)
+    async with place.session() as session, session.get("/") as answer:
+        assert answer.status == 200
+    assert "it is no name" in place.node.log.read_text()
+
+
+async def test_the_token_is_sent_and_read_again_for_each_link(fresh: Fresh) -> None:
+    place = fresh(ready=False)
+    token = place.node.directory / "token"
+    token.write_text("first\n")
+    place.node.set("token_file", str(token))
+    place.node.start()
+    await until(lambda: place.operator.tokens == ["Bearer first"])
+    token.write_text("second")
+    place.operator.away()
+    place.operator.start()
+    await until(lambda: place.operator.tokens[-1] == "Bearer second")
