@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import kopf
+from kopf._core.engines.peering import Identity
 from kubernetes.aio.client import ApiClient
 
 from webgarden import metrics
@@ -129,7 +130,12 @@ class Operator:
     async def _watch(self, ends: asyncio.Event) -> None:
         registry = watch.registry(self._store, self._queue.add)
         await kopf.operator(
-            registry=registry, settings=watch.settings(), clusterwide=True, standalone=True, stop_flag=ends
+            registry=registry,
+            settings=watch.settings(),
+            identity=Identity(self._settings.identity),  # else kopf asks for a user's name, and a container has none
+            clusterwide=True,
+            standalone=True,
+            stop_flag=ends,
         )
 
     async def _fill(self) -> None:
