@@ -123,7 +123,7 @@ class Operator:
             await _end(filling, leading, stopping)
             await self._election.give_back(self._client)
             watching_ends.set()
-            await self._watching
+            await _end(self._watching) if self._watching.done() else await self._watching
             await self._health.stop()
         return 0 if stop.is_set() else 1
 
