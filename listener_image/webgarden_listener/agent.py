@@ -131,6 +131,7 @@ class Agent:
         if time.monotonic() - self._swept >= self._settings.timing.poll:
             await self._sweep()
         if self._known is not None:
+            await self._plane.load_states(self._known)
             await self._tend(self._known)
             await self._load(self._known)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -76,14 +77,20 @@ class Node:
     def kill(self, part: str, number: signal.Signals = signal.SIGKILL) -> None:
         """One part alone, its children with it."""
         process = self.processes.pop(part)
-        os.killpg(process.pid, number)
+        with contextlib.suppress(ProcessLookupError):  # it may have ended by itself
+            os.killpg(process.pid, number)
         process.wait()
 
     def end(self) -> None:
         for part in list(self.processes):
             self.kill(part)
-        print(self.log.read_text() if self.log.exists() else "")
+        print(self.said())
         shutil.rmtree(self.directory)
+
+    def said(self) -> str:
+        """The log without the lines of HAProxy's access log."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        return "\n".join(line for line in lines if not line.startswith("{"))
 
     def status(self, path: str) -> int:
         """Of the health port."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import socket
 from collections.abc import AsyncIterator
 
@@ -53,7 +54,7 @@ async def test_events_arrive_one_by_one_through_the_gate(place: Place) -> None:
 async def test_ten_megabytes_go_up_and_come_down(place: Place) -> None:
     body = b"0123456789abcdef" * 655_360
     async with place.session() as session:
-        async with session.post("/", data=body) as answer:
+        async with session.post("/", data=io.BytesIO(body)) as answer:
             said = await answer.json()
         assert (said["size"], said["sha1"]) == (len(body), hashlib.sha1(body).hexdigest())
         async with session.get("/download?chunks=160") as answer:
@@ -65,7 +66,7 @@ async def test_ten_megabytes_go_up_and_come_down_through_the_gate(place: Place) 
     worker = await cold(place)
     body = b"0123456789abcdef" * 655_360
     async with place.session() as session:
-        waking = asyncio.create_task(session.post("/download?chunks=160", data=body))
+        waking = asyncio.create_task(session.post("/download?chunks=160", data=io.BytesIO(body)))
         await until(lambda: place.operator.demands[place.key()])
         await place.pool(workers=(worker,))
         async with await waking as answer:

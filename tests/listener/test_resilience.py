@@ -160,8 +160,8 @@ async def test_an_agent_without_a_table_leaves_alone_what_runs(fresh: Fresh) -> 
     place.node.kill("agent")
     (place.node.run / "state.json").write_text("broken")
     place.node.start("agent")
+    await until(lambda: "counts as empty" in place.node.said())
     async with Load(place) as load:
-        await until(lambda: "counts as empty" in place.node.log.read_text())
         await load.more()
     assert set(load.outcomes) == {"200"}
 
@@ -244,7 +244,7 @@ async def test_a_refused_listener_keeps_serving_and_asks_again(fresh: Fresh) -> 
     place.operator.refusal = f"protocol {PROTOCOL} is too old"
     place.operator.away()
     place.operator.start()
-    await until(lambda: "is too old" in place.node.log.read_text())
+    await until(lambda: "is too old" in place.node.said())
     async with place.session() as session, session.get("/") as answer:
         assert answer.status == 200
     place.operator.refusal = None
@@ -257,7 +257,7 @@ async def test_an_unknown_kind_of_message_ends_the_link_which_comes_back(fresh: 
     links = len(place.operator.hellos)
     place.operator.say('{"kind": "Surprise"}')
     await until(lambda: len(place.operator.hellos) > links)
-    assert "Surprise" in place.node.log.read_text()
+    assert "Surprise" in place.node.said()
 
 
 async def test_names_that_are_none_hurt_nobody_else(fresh: Fresh) -> None:
@@ -270,7 +270,7 @@ async def test_names_that_are_none_hurt_nobody_else(fresh: Fresh) -> None:
     await place.up(worker)
     async with place.session() as session, session.get("/") as answer:
         assert answer.status == 200
-    assert "it is no name" in place.node.log.read_text()
+    assert "it is no name" in place.node.said()
 
 
 async def test_the_token_is_sent_and_read_again_for_each_link(fresh: Fresh) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from webgarden_listener.haproxy import files
 from webgarden_listener.haproxy.config import Frame, config
@@ -36,6 +36,7 @@ class Plane:
         self._loaded = sections(read(settings))
         self._maps: Maps = {}
         self._written: tuple[Routing, frozenset[Target], str, bool] | None = None
+        self._wanted: tuple[Routing, bool, Maps] | None = None
         self._lacking: tuple[Routing, Mapping[str, str], set[str]] | None = None
         self.generation = files.generation(settings)
         self.processes = Processes(None)
@@ -87,15 +88,23 @@ class Plane:
         wanted = (known, frozenset(answering), self.generation, self.ready())
         if self._written is not None and self._written[0] is known and self._written[1:] == wanted[1:]:
             return
-        files.write_maps(self._settings, maps(known, ready=self.ready()))
+        files.write_maps(self._settings, self._wanted_maps(known))
         if not self.lacks(known):
             files.write_config(self._settings, self._text(known, answering, self.generation))
             self._written = wanted
 
+    async def load_states(self, known: Routing) -> None:
+        """Bring the running process's maps of pools to the table: before those who wait for a stopped pool are told why."""
+        await self._load(known, ("states", "retry", "queues", "node"))
+
     async def load_maps(self, known: Routing) -> None:
-        """Bring the running process's maps to the table."""
-        wanted = maps(known, ready=self.ready())
-        for name, entries in wanted.items():
+        """Bring all of the running process's maps to the table."""
+        await self._load(known, ("hosts", "wild", "paths"))
+
+    async def _load(self, known: Routing, names: Sequence[str]) -> None:
+        wanted = self._wanted_maps(known)
+        for name in names:
+            entries = wanted[name]
             if self._maps.get(name) != entries:
                 await self.current.load_map(self._settings.directory.maps / f"{name}.map", entries)
                 self._maps = {**self._maps, name: entries}
@@ -115,8 +124,15 @@ class Plane:
             raise
         self.generation = generation
         self._loaded = sections(text)
-        self._maps = maps(known, ready=self.ready())
+        self._maps = self._wanted_maps(known)
         log.info("HAProxy was reloaded: process %s in place of %s.", self.processes.current, former)
+
+    def _wanted_maps(self, known: Routing) -> Maps:
+        """The same object for the same table, since this is asked for in every round."""
+        ready = self.ready()
+        if self._wanted is None or self._wanted[0] is not known or self._wanted[1] != ready:
+            self._wanted = (known, ready, maps(known, ready=ready))
+        return self._wanted[2]
 
     async def _taken_over(self, former: int | None) -> None:
         """Wait until another process accepts and answers us."""
