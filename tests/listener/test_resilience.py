@@ -224,7 +224,9 @@ async def test_a_refused_configuration_leaves_the_old_one_and_what_needs_no_relo
     await place.up(worker)
     before = place.node.pids()[0]
     version = place.operator.put(Pool(key=place.key("broken"), queue_timeout=10**12))
-    failed = await until(lambda: place.operator.failed)
+    await until(lambda: place.operator.failed is not None)
+    failed = place.operator.failed
+    assert failed is not None
     assert failed.version == version
     assert "timeout" in failed.error
     assert place.node.pids()[0] == before

@@ -11,10 +11,12 @@ from tests.listener.place import Place, Running
 from webgarden_link import Application, Binding, Site
 
 
-async def said_to(place: Place, host: str, path: str, *, port: int = 0, **headers: str) -> tuple[int, dict[str, str]]:
+async def said_to(
+    place: Place, host: str, path: str, *, port: int = 0, headers: dict[str, str] | None = None
+) -> tuple[int, dict[str, str]]:
     """Status, and either what the worker said or the reason of the refusal."""
     url = f"http://127.0.0.1:{port or place.node.port}{path}"
-    async with aiohttp.ClientSession(headers={"Host": host, **headers}) as session, session.get(url) as answer:
+    async with aiohttp.ClientSession(headers={"Host": host, **(headers or {})}) as session, session.get(url) as answer:
         if answer.status == 200:
             return 200, await answer.json()
         return answer.status, {"reason": answer.headers.get("X-Webgarden-Reason", "")}
@@ -137,7 +139,7 @@ async def test_a_worker_learns_of_the_client_and_cannot_be_lied_to(place: Place)
         "X_Webgarden_Site": "other/site",
         "x_forwarded_proto": "https",
     }
-    _, said = await said_to(place, place.host, "/", **lies)
+    _, said = await said_to(place, place.host, "/", headers=lies)
     headers: dict[str, list[str]] = said["headers"]  # type: ignore[assignment]
     assert {name: value for name, value in headers.items() if name.startswith(("x-", "x_"))} == {
         "x-forwarded-for": ["192.0.2.1", "127.0.0.1"],
