@@ -37,7 +37,8 @@ def main() -> int:
     arguments = parser.parse_args()
     level = logging.DEBUG if arguments.verbose else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("kopf").setLevel(logging.WARNING)
+    for quiet in ("kopf", "kubernetes.aio"):
+        logging.getLogger(quiet).setLevel(logging.WARNING)
     try:
         settings = Settings.from_environment(os.environ)
         return asyncio.run(run(settings))

@@ -14,13 +14,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from webgarden.api.conditions import Finding, Truth, merge
-from webgarden.api.pool import ApplicationPool, ApplicationPoolStatus, PoolState
+from webgarden.api.pool import ApplicationPool, ApplicationPoolStatus
 from webgarden.api.site import Site
 from webgarden.manifests import names
 from webgarden.manifests.worker import HostedApplication, Images, has_readiness_probe, pod_template, revision
 from webgarden.policy import Decision, PoolView, Reason, decide
-from webgarden.reconcile import events, observing, status
+from webgarden.reconcile import events, invalid, observing, status
 from webgarden.reconcile.acting import Acting
 from webgarden.reconcile.listeners import Listeners
 from webgarden.reconcile.observing import Memory, Observation
@@ -86,7 +85,7 @@ class PoolReconciler:
         try:
             pool = ApplicationPool.model_validate(body)
         except ValidationError as error:
-            await self._say_invalid(body, error)
+            await invalid.say(self._writer, body, error, self._clock())
             return None
         memory = self._remember(key, pool)
         template = pod_template(pool, self._hosted(pool), self._images)
@@ -205,28 +204,6 @@ class PoolReconciler:
         if seen.facts.workers and memory.status_written is not None:
             looks.append(max(seen.now + timedelta(seconds=1), memory.status_written + COUNTERS_EVERY))
         return min(looks, default=None)
-
-    async def _say_invalid(self, body: Body, error: ValidationError) -> None:
-        """A spec that got past admission (an older CRD) and cannot be read: the pool goes on as it is."""
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        generation = body["metadata"].get("generation", 0)
-        finding = Finding(
-            type="Accepted",
-            status=Truth.FALSE,
-            reason="InvalidSpec",
-            message=f"{where}: {first['msg']}",
-            observed_generation=generation,
-        )
-        ready = finding.model_copy(update={"type": "Ready"})
-        old = body.get("status") or {}
-        if old.get("observedGeneration") == generation:
-            return
-        conditions = merge((), (ready, finding), self._clock())
-        new = ApplicationPoolStatus(
-            observed_generation=generation, state=PoolState.STOPPED, reason="InvalidSpec", conditions=conditions
-        )
-        await self._writer.write_status(body, new.as_dict())
 
     async def _tell(self, about: Body, event: events.Event) -> None:
         await self._recorder.record(

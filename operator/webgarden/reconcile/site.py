@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from webgarden.api.conditions import Finding, Truth, merge
 from webgarden.api.site import BindingStatus, Site, SiteStatus
+from webgarden.reconcile import invalid
 from webgarden.reconcile.listeners import Listeners
-from webgarden.reconcile.ports import Body, Clock, Key, Kind, Link, Store, Writer
+from webgarden.reconcile.ports import Clock, Key, Kind, Link, Store, Writer
 from webgarden.routing import Claim, claims, site_entry
 
 
@@ -33,7 +34,7 @@ class SiteReconciler:
         try:
             site = Site.model_validate(body)
         except ValidationError as error:
-            await self._say_invalid(body, error)
+            await invalid.say(self._writer, body, error, self._clock())
             return None
         claimed = claims(site, self._rivals(), ports=self._listeners.ports())
         self._link.publish_site(site_entry(site, claimed))
@@ -55,19 +56,6 @@ class SiteReconciler:
     def _missing_pools(self, site: Site) -> list[str]:
         names = sorted({a.pool for a in site.spec.applications})
         return [n for n in names if self._store.get(Key(Kind.POOL, site.metadata.namespace, n)) is None]
-
-    async def _say_invalid(self, body: Body, error: ValidationError) -> None:
-        generation = body["metadata"].get("generation", 0)
-        if (body.get("status") or {}).get("observedGeneration") == generation:
-            return
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        findings = [
-            Finding(type=t, status=Truth.FALSE, reason="InvalidSpec", message=f"{where}: {first['msg']}")
-            for t in ("Ready", "Accepted")
-        ]
-        status = SiteStatus(observed_generation=generation, conditions=merge((), findings, self._clock()))
-        await self._writer.write_status(body, status.as_dict())
 
 
 def _status(site: Site, claimed: tuple[Claim, ...], missing: list[str], now: datetime) -> SiteStatus:
