@@ -47,6 +47,10 @@ class Workers:
         result = "error"
         try:
             again = await self._reconcilers[key.kind](key)
+        except asyncio.CancelledError:
+            self._queue.done(key)
+            self._queue.add(key)  # the next leader's, and it may be us
+            raise
         except EXPECTED as error:
             log.warning("%s: %s; again in %.1f s", key, error or type(error).__name__, self._queue.failed(key))
         except Exception:

@@ -39,13 +39,15 @@ class Election:
 
     async def run(self, lead: Callable[[], Awaitable[None]]) -> None:
         """Wait to be the leader, then `lead` until the Lease is lost. Returns when it is, or when `lead` ends."""
-        led = asyncio.Event()
+        elected = asyncio.Event()
 
         async def begin() -> None:
-            try:
-                await lead()
-            finally:
-                led.set()
+            elected.set()
+
+        async def lead_when_elected() -> None:
+            # A task of ours: the library forgets its own when it is cancelled.
+            await elected.wait()
+            await lead()
 
         async def lost() -> None:
             log.error("the Lease %s is lost: another operator may lead now", names.LEASE)
@@ -59,16 +61,16 @@ class Election:
             onstopped_leading=lost,
         )
         election = asyncio.create_task(LeaderElection(config).run())
-        ended = asyncio.create_task(led.wait())
+        leading = asyncio.create_task(lead_when_elected())
         try:
-            await asyncio.wait({election, ended}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({election, leading}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (election, ended):
+            for task in (election, leading):
                 task.cancel()
-            results = await asyncio.gather(election, ended, return_exceptions=True)
+            results = await asyncio.gather(election, leading, return_exceptions=True)
         for error in results:
             if isinstance(error, Exception):
-                log.error("the election has ended with an error", exc_info=error)
+                log.error("the term has ended with an error", exc_info=error)
 
     async def give_back(self, api: Client) -> None:
         """Let another lead at once, if it is we who do."""

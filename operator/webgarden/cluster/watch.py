@@ -56,6 +56,8 @@ def settings() -> kopf.OperatorSettings:
     made.watching.connect_timeout = 30
     made.networking.request_timeout = 30
     made.networking.connect_timeout = 10
+    # An API server that comes back is noticed within seconds, however long it was away.
+    made.networking.error_backoffs = [1, 2] + [3] * 10_000
     for kind, labels in WATCHED.items():
         if labels:
             resource = RESOURCES[kind]
