@@ -31,30 +31,33 @@ def pool_of(body: Body) -> Key | None:
 
 class MemoryStore:
     def __init__(self) -> None:
-        self._objects: dict[Kind, dict[Key, Body]] = {kind: {} for kind in Kind}
+        self._objects: dict[Kind, dict[str, dict[Key, Body]]] = {kind: {} for kind in Kind}
+        """Kind -> namespace -> key -> body."""
         self._by_pool: dict[tuple[Kind, Key], dict[Key, None]] = {}
         self._deleted: dict[Key, int] = {}
 
     def get(self, key: Key) -> Body | None:
-        return self._objects[key.kind].get(key)
+        return self._objects[key.kind].get(key.namespace, {}).get(key)
 
     def all(self, kind: Kind, namespace: str | None = None) -> list[Body]:
-        return [b for k, b in self._objects[kind].items() if namespace is None or k.namespace == namespace]
+        if namespace is not None:
+            return list(self._objects[kind].get(namespace, {}).values())
+        return [body for bodies in self._objects[kind].values() for body in bodies.values()]
 
     def of_pool(self, kind: Kind, pool: Key) -> list[Body]:
         keys = self._by_pool.get((kind, pool), {})
-        return [self._objects[kind][key] for key in keys]
+        return [self._objects[kind][key.namespace][key] for key in keys]
 
     def put(self, kind: Kind, body: Body) -> bool:
         """Returns whether it was news."""
         key = key_of(kind, body)
-        known = self._objects[kind].get(key)
+        known = self.get(key)
         version = _version(body)
         if version < self._deleted.get(key, 0) or (known is not None and version < _version(known)):
             return False
         self._unindex(kind, key)
         self._deleted.pop(key, None)
-        self._objects[kind][key] = _trimmed(body)
+        self._objects[kind].setdefault(key.namespace, {})[key] = _trimmed(body)
         if kind in INDEXED and (pool := pool_of(body)) is not None:
             self._by_pool.setdefault((kind, pool), {})[key] = None
         return True
@@ -62,11 +65,14 @@ class MemoryStore:
     def drop(self, kind: Kind, body: Body) -> bool:
         """The object is gone, as a watch says, or an answer to a deletion."""
         key = key_of(kind, body)
-        known = self._objects[kind].get(key)
+        known = self.get(key)
         if known is None or _version(known) > _version(body):
             return False
         self._unindex(kind, key)
-        del self._objects[kind][key]
+        siblings = self._objects[kind][key.namespace]
+        del siblings[key]
+        if not siblings:
+            del self._objects[kind][key.namespace]
         self._deleted[key] = _version(body)
         if len(self._deleted) > 10_000:  # only the newest can be overtaken by an older event
             del self._deleted[next(iter(self._deleted))]
@@ -77,12 +83,12 @@ class MemoryStore:
         for body in bodies:
             self.put(kind, body)
         listed = {key_of(kind, body) for body in bodies}
-        for key, known in list(self._objects[kind].items()):
-            if key not in listed and _version(known) <= int(version):
+        for known in self.all(kind):
+            if key_of(kind, known) not in listed and _version(known) <= int(version):
                 self.drop(kind, {"metadata": {**known["metadata"], "resourceVersion": version}})
 
     def _unindex(self, kind: Kind, key: Key) -> None:
-        known = self._objects[kind].get(key)
+        known = self.get(key)
         if known is None or kind not in INDEXED or (pool := pool_of(known)) is None:
             return
         keys = self._by_pool[kind, pool]
@@ -91,7 +97,7 @@ class MemoryStore:
             del self._by_pool[kind, pool]
 
     def __iter__(self) -> Iterator[Key]:
-        return (key for objects in self._objects.values() for key in objects)
+        return iter([key for spaces in self._objects.values() for keys in spaces.values() for key in keys])
 
 
 def _version(body: Body) -> int:

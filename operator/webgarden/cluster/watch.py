@@ -17,6 +17,7 @@ from webgarden.cluster.store import MemoryStore, key_of, pool_of
 from webgarden.manifests import names
 from webgarden.reconcile.listeners import DEFAULT
 from webgarden.reconcile.ports import Body, Key, Kind
+from webgarden.reconcile.site import bindings_of
 
 log = logging.getLogger(__name__)
 
@@ -116,11 +117,7 @@ def _sites_of(store: MemoryStore, pool: Key) -> Iterable[Key]:
 
 
 def _rivals_of(store: MemoryStore, site: Body) -> Iterable[Key]:
-    claimed = _bindings(site)
+    claimed = bindings_of(site)
     for other in store.all(Kind.SITE):
-        if claimed & _bindings(other):
+        if not claimed.isdisjoint(bindings_of(other)):
             yield key_of(Kind.SITE, other)
-
-
-def _bindings(site: Body) -> set[tuple[str, int]]:
-    return {(b.get("host", ""), b.get("port", 80)) for b in (site.get("spec") or {}).get("bindings") or []}

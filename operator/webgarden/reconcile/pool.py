@@ -127,6 +127,8 @@ class PoolReconciler:
         """Applications of valid sites that the worker image is to run in this pool."""
         hosted: list[HostedApplication] = []
         for body in self._store.all(Kind.SITE, pool.metadata.namespace):
+            if not _names(body, pool.metadata.name):
+                continue
             try:
                 site = Site.model_validate(body)
             except ValidationError:
@@ -209,6 +211,12 @@ class PoolReconciler:
         await self._recorder.record(
             about, reason=event.reason, message=event.message, warning=event.warning, was_id=event.was_id
         )
+
+
+def _names(site: Body, pool: str) -> bool:
+    """Whether a Site gives the pool something to run; asked of the body, since parsing every Site would be slow."""
+    applications = (site.get("spec") or {}).get("applications") or []
+    return any(a.get("pool") == pool and a.get("app") for a in applications)
 
 
 def _without_counters(value: ApplicationPoolStatus) -> dict[str, Any]:

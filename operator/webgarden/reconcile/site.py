@@ -6,6 +6,7 @@ A Site that names an absent pool works for its other paths; that path is answere
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -16,6 +17,11 @@ from webgarden.reconcile import invalid
 from webgarden.reconcile.listeners import Listeners
 from webgarden.reconcile.ports import Clock, Key, Kind, Link, Store, Writer
 from webgarden.routing import Claim, claims, site_entry
+
+
+def bindings_of(body: Body) -> set[tuple[str, int]]:
+    """(host, port) of each binding, as they stand in a body that may be invalid."""
+    return {(b.get("host", ""), b.get("port", 80)) for b in (body.get("spec") or {}).get("bindings") or []}
 
 
 class SiteReconciler:
@@ -36,7 +42,7 @@ class SiteReconciler:
         except ValidationError as error:
             await invalid.say(self._writer, body, error, self._clock())
             return None
-        claimed = claims(site, self._rivals(), ports=self._listeners.ports())
+        claimed = claims(site, self._rivals(body), ports=self._listeners.ports())
         self._link.publish_site(site_entry(site, claimed))
         missing = self._missing_pools(site)
         new = _status(site, claimed, missing, self._clock())
@@ -44,14 +50,14 @@ class SiteReconciler:
             await self._writer.write_status(body, new.as_dict())
         return None
 
-    def _rivals(self) -> Iterable[Site]:
+    def _rivals(self, mine: Body) -> Iterable[Site]:
+        """Sites that claim what this one claims. Only those are parsed: there may be thousands of others."""
+        wanted = bindings_of(mine)
         for body in self._store.all(Kind.SITE):
-            if body["metadata"].get("deletionTimestamp"):
+            if body["metadata"].get("deletionTimestamp") or wanted.isdisjoint(bindings_of(body)):
                 continue
-            try:
+            with suppress(ValidationError):
                 yield Site.model_validate(body)
-            except ValidationError:
-                continue
 
     def _missing_pools(self, site: Site) -> list[str]:
         names = sorted({a.pool for a in site.spec.applications})
