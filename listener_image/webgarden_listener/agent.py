@@ -25,11 +25,11 @@ from webgarden_listener.counters import Totals
 from webgarden_listener.gate.views import Hand, PoolView
 from webgarden_listener.gatelink import GateLink
 from webgarden_listener.haproxy.master import HAProxyAway, HAProxyError
-from webgarden_listener.haproxy.names import backend
 from webgarden_listener.haproxy.plane import Plane
 from webgarden_listener.haproxy.stats import Backend
 from webgarden_listener.link import Link
 from webgarden_listener.probing import Probes
+from webgarden_listener.readings import Readings
 from webgarden_listener.reloading import Reloads
 from webgarden_listener.reports import Outgoing, Sight, report
 from webgarden_listener.servers import Wish, commands, needs_worker, same, view, wishes
@@ -38,6 +38,8 @@ from webgarden_listener.table import Routing, changed, leaves, refused, routing,
 
 AWAY_PAUSE = 0.05
 DEMAND_INTERVAL = 1.0
+OLD_MATTERS = 3.0
+"""Seconds in which most processes that were replaced have ended."""
 log = logging.getLogger(__name__)
 
 
@@ -52,8 +54,7 @@ class Agent:
         self._reloads = Reloads(settings.timing)
         self._totals = Totals()
         self._outgoing = Outgoing()
-        self._readings: dict[int, dict[str, Backend]] = {}
-        self._before: dict[str, Backend] = {}
+        self._readings = Readings(self._count, self._totals.forget)
         self._demanded: dict[str, float] = {}
         self._incoming: list[Table | Change] = []
         self._unanswered = False
@@ -118,9 +119,15 @@ class Agent:
 
     def _pause(self) -> float:
         now = time.monotonic()
-        sweep = self._swept + self._settings.timing.poll - now
+        sweep = self._swept + self._poll - now
         reload = self._reloads.due(now, holding=self._gate.holding)
         return max(0.0, min(sweep, reload, self._settings.timing.drain_poll if self._draining() else math.inf))
+
+    @property
+    def _poll(self) -> float:
+        """Often for a moment after a reload, since an old process takes what it counted with it."""
+        fresh = time.monotonic() - self._reloads.last < OLD_MATTERS
+        return self._settings.timing.old_poll if fresh else self._settings.timing.poll
 
     async def _round(self) -> None:
         self._take_in()
@@ -128,7 +135,7 @@ class Agent:
             self._plane.write(self._known, self._probes.all_answering)
         if await self._plane.look():
             self._swept = -math.inf
-        if time.monotonic() - self._swept >= self._settings.timing.poll:
+        if time.monotonic() - self._swept >= self._poll:
             await self._sweep()
         if self._known is not None:
             await self._plane.load_states(self._known)
@@ -159,31 +166,18 @@ class Agent:
 
     async def _sweep(self) -> None:
         """Read everything, and look at every pool."""
-        before = set(self._readings)
-        self._readings = await self._plane.everything()
-        self._totals.forget(before - self._readings.keys())
+        await self._readings.sweep(self._plane)
         self._swept = time.monotonic()
-        for pid, pools in self._readings.items():
-            self._count(pid, pools)
-        self._plane.forget(self._readings[self._plane.current.pid])
+        self._plane.forget(self._readings.pools(self._plane.current.pid))
         self._probe()
         self._dirty.update(self._pools)
 
-    async def _read(self, pool: str) -> None:
-        """Read one pool in every process."""
-        self._before[pool] = self._now(pool)
-        for process in (self._plane.current, *self._plane.old):
-            found = await process.backend(backend(pool))
-            self._readings.setdefault(process.pid, {})[pool] = found
-            self._count(process.pid, {pool: found})
-
-    def _count(self, pid: int, pools: Mapping[str, Backend]) -> None:
-        for key, found in pools.items():
-            pool = self._pools.get(key)
-            self._totals.observe(pid, key, found, stopped=pool is not None and stopped(pool))
+    def _count(self, pid: int, key: str, found: Backend) -> None:
+        pool = self._pools.get(key)
+        self._totals.observe(pid, key, found, stopped=pool is not None and stopped(pool))
 
     def _now(self, pool: str) -> Backend:
-        return self._readings.get(self._plane.current.pid, {}).get(pool) or Backend()
+        return self._readings.now(self._plane, pool)
 
     def _probe(self) -> None:
         """Look for the workers that nobody has seen answering; those that HAProxy serves do."""
@@ -207,7 +201,7 @@ class Agent:
             self._dirty.discard(key)
 
     async def _tend_pool(self, known: Routing, pool: Pool) -> None:
-        await self._read(pool.key)
+        await self._readings.read(self._plane, pool.key)
         hand = self._gate.hand(pool.key)  # one for all of this, so that a report says what was acted upon
         wanted = self._wishes(pool, hand)
         # The gate first: what it sends back after a drain has begun would come to it again.
@@ -215,7 +209,7 @@ class Agent:
         orders = commands(pool, self._now(pool.key), wanted, hand)
         if orders:
             await self._command(orders)
-            await self._read(pool.key)
+            await self._readings.read(self._plane, pool.key)
             self._gate.say_one(pool.key, view(pool, self._now(pool.key), wanted))
         self._tell(known, pool, hand)
 
@@ -243,6 +237,7 @@ class Agent:
             self._link.say(self._answer(known.version))
 
     async def _reload(self, known: Routing) -> None:
+        await self._sweep()  # the last word of the process that goes, as far as its counters are concerned
         try:
             await self._plane.reload(known, self._probes.all_answering)
         except HAProxyAway:
@@ -250,7 +245,7 @@ class Agent:
         except HAProxyError as error:
             log.error("HAProxy refuses the configuration, so it keeps the one before: %s", error)
             return self._reloads.refuse(str(error))
-        self._reloads.done()
+        self._reloads.done(time.monotonic())
         self._swept = -math.inf
         self._gate.say(self._plane.generation, {key: self._view(pool) for key, pool in known.pools.items()})
         return self._wake.set()
@@ -276,13 +271,9 @@ class Agent:
             self._link.say(Demand(pool=pool.key))
 
     def _sight(self, pool: str, hand: Hand) -> Sight:
-        old = (self._readings.get(process.pid, {}).get(pool) for process in self._plane.old)
-        return Sight(
-            current=self._now(pool),
-            before=self._before.get(pool, Backend()),
-            old=tuple(one for one in old if one is not None),
-            hand=hand if self._gate.connected else None,
-        )
+        old = self._readings.old(self._plane, pool)
+        sure = self._gate.connected and old is not None
+        return Sight(self._now(pool), self._readings.before(pool), old or (), hand if sure else None)
 
 
 def run(settings: Settings) -> int:

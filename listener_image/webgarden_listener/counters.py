@@ -8,7 +8,7 @@ added up here are the steps between two readings. What a process counts between 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from webgarden_listener.gate.views import Hand
 from webgarden_listener.haproxy.stats import Backend
@@ -65,7 +65,3 @@ class Totals:
     def forget(self, pids: Collection[int]) -> None:
         """Processes that are gone."""
         self._steps.forget(pids)
-
-
-Readings = Mapping[int, Mapping[str, Backend]]
-"""The last reading of each HAProxy process, by pid and pool."""

@@ -20,6 +20,7 @@ class Reloads:
         self._timing = timing
         self._changed = -math.inf
         self._since: float | None = None
+        self.last = -math.inf
         self.refused = ""
         """What HAProxy said to the configuration that it would have to load now."""
 
@@ -33,8 +34,9 @@ class Reloads:
         if self._since is None:
             self._since = now
 
-    def done(self) -> None:
+    def done(self, now: float) -> None:
         self._since = None
+        self.last = now
 
     def refuse(self, words: str) -> None:
         self._since = None

@@ -110,6 +110,8 @@ class Timing:
 
     poll: float = 1.0
     """Counters are read this often: it costs 0.03 s of a core with 1,000 pools."""
+    old_poll: float = 0.1
+    """After a reload, until the old process has ended."""
     drain_poll: float = 0.05
     """A pool that drains is read this often, since a recycle waits for it."""
     reload_quiet: float = 0.1

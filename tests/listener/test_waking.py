@@ -185,3 +185,13 @@ async def test_who_waits_too_long_gets_a_503_that_says_so(place: Place) -> None:
     assert {answer.headers["X-Webgarden-Reason"] for answer in answers} == {"QueueTimeout"}
     assert {answer.headers["Retry-After"] for answer in answers} == {"1"}
     await until(lambda: place.operator.reports[place.key()].rejected == 3)
+
+
+async def test_a_client_that_goes_in_the_middle_of_a_large_body_is_noticed(place: Place) -> None:
+    await cold(place)
+    _, writer = await asyncio.open_connection("127.0.0.1", place.node.port)
+    writer.write(f"POST / HTTP/1.1\r\nHost: {place.host}\r\nContent-Length: 20000000\r\n\r\n".encode())
+    writer.write(b"x" * 20_000_000)
+    await queued(place, 1)
+    writer.transport.abort()
+    await queued(place, 0)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import select
 import signal
 import socket
 import sys
@@ -23,6 +24,8 @@ from webgarden_listener.gate.views import Orders, ViewError, WorkerView, encode,
 from webgarden_listener.settings import Directory
 
 HEAD_TIMEOUT = 5.0
+LOOK = 1.0
+"""Seconds between two looks at whether a client with a body is still there."""
 LINE = 64 * 1024 * 1024
 KEEP: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 """Newer Pythons would remove the parent's socket from the disk when its child ends."""
@@ -91,7 +94,7 @@ class Gate:
             match decision:
                 case Wait(seconds):
                     await self._wait(request, gone, seconds)
-                    if gone.is_set():
+                    if gone.is_set() or hung_up(client[1]):
                         return
                 case Carry(worker):
                     if await self._carry(request, client, worker):
@@ -111,7 +114,7 @@ class Gate:
         hand.waiting += 1
         hand.bodies += body
         self._tell(request.pool)
-        seconds = min(seconds, self._hands.suspicion(request) or seconds)
+        seconds = min(seconds, self._hands.suspicion(request) or seconds, LOOK if body else seconds)
         try:
             await first(pulse, gone, seconds)
         finally:
@@ -176,6 +179,13 @@ class Gate:
         for task, (pool, worker) in self._splices.items():
             if not self._hands.knows(pool, worker):
                 task.cancel()
+
+
+def hung_up(writer: asyncio.StreamWriter) -> bool:
+    """Whether the other side is gone though nothing is read any more, because a large body has filled the buffer."""
+    polled = select.poll()
+    polled.register(writer.get_extra_info("socket").fileno(), select.POLLHUP)
+    return bool(polled.poll(0))
 
 
 async def first(pulse: asyncio.Event, gone: asyncio.Event, seconds: float) -> None:

@@ -15,6 +15,7 @@ from webgarden_listener.haproxy.maps import Entries, text
 from webgarden_listener.haproxy.stats import Backend, Processes, backends, processes
 
 TIMEOUT = 10.0
+UNKNOWN = "No such proxy."
 PAYLOAD = 4000
 """Bytes of a payload: a command must fit into one of HAProxy's buffers (16 KB)."""
 
@@ -76,13 +77,16 @@ class Process:
         if said and (not expect or expect not in said):
             raise HAProxyError(f"{command.splitlines()[0]}: {said}")
 
-    async def backends(self) -> dict[str, Backend]:
-        return backends(await self.ask("show stat -1 6 -1"))
+    async def backends(self, name: str = "-1") -> dict[str, Backend]:
+        """All pools, or one. Raises `HAProxyError` when this process gives no answer, which is not the same as none."""
+        said = await self.ask(f"show stat {name} 6 -1")
+        if not said.startswith("# pxname") and said != UNKNOWN:
+            raise HAProxyError(f"process {self.pid}: {said or 'no answer'}")
+        return backends(said)
 
     async def backend(self, name: str) -> Backend:
         """One pool; empty when this process does not know it."""
-        found = backends(await self.ask(f"show stat {name} 6 -1"))
-        return next(iter(found.values()), Backend())
+        return next(iter((await self.backends(name)).values()), Backend())
 
     async def load_map(self, path: Path, entries: Entries) -> None:
         """Replace a map as a whole: a request sees the old one or the new one, and the order of the entries is kept."""

@@ -19,7 +19,7 @@ from webgarden_listener.haproxy.maps import Maps, maps
 from webgarden_listener.haproxy.master import HAProxyAway, HAProxyError, Master, Process
 from webgarden_listener.haproxy.names import backend
 from webgarden_listener.haproxy.sections import lacking, sections
-from webgarden_listener.haproxy.stats import Backend, Processes
+from webgarden_listener.haproxy.stats import Processes
 from webgarden_listener.settings import Settings
 from webgarden_listener.table import Routing, Target
 
@@ -146,10 +146,6 @@ class Plane:
             return f"Pid: {self.processes.current}" in await self.current.ask("show info")
         except HAProxyAway:
             return False
-
-    async def everything(self) -> dict[int, dict[str, Backend]]:
-        """Every pool in every process."""
-        return {process.pid: await process.backends() for process in (self.current, *self.old)}
 
     def _text(self, known: Routing, answering: Answering, generation: str) -> str:
         return config(Frame(self._settings, generation), known, answering)
