@@ -15,7 +15,7 @@ from webgarden.api.conditions import Finding, Truth, merge
 from webgarden.api.site import BindingStatus, Site, SiteStatus
 from webgarden.reconcile import invalid
 from webgarden.reconcile.listeners import Listeners
-from webgarden.reconcile.ports import Clock, Key, Kind, Link, Store, Writer
+from webgarden.reconcile.ports import Body, Clock, Key, Kind, Link, Store, Writer
 from webgarden.routing import Claim, claims, site_entry
 
 
