@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from webgarden.manifests import names
 from webgarden.policy import Reason
 
 
@@ -41,6 +42,11 @@ def recycled(worker: str, reason: Reason, *, failure: str) -> Event:
         text = f"Worker {worker} goes on: its replacement did not come up ({failure})"
         return Event("RecycleFailed", text, 5093, warning=True)
     return Event("Recycled", f"Worker {worker} was recycled: {_WHY.get(reason, reason)}", _RECYCLES.get(reason, 0))
+
+
+def senseless_wish(value: str) -> Event:
+    text = f"{names.RECYCLE} must be an RFC 3339 time such as 2026-01-31T12:00:00Z, and a worker after a comma, not {value!r}"
+    return Event("RecycleRequestInvalid", text, 5070, warning=True)
 
 
 def idle(worker: str, minutes: float) -> Event:

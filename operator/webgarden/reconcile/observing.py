@@ -195,11 +195,15 @@ def recycle_request(seen: Observation) -> tuple[datetime | None, str]:
     last = seen.pool.status.last_recycle
     if not text or (last is not None and last.request == text and last.result == "Failed"):
         return None, ""
-    moment, _, worker = text.partition(",")
-    wished = time(moment.strip())
+    wished = wished_time(text)
     if wished is None:
         return None, ""
-    return min(wished, seen.memory.recycle_seen or wished), worker.strip()
+    return min(wished, seen.memory.recycle_seen or wished), text.partition(",")[2].strip()
+
+
+def wished_time(annotation: str) -> datetime | None:
+    """The time in a recycle annotation, `<time>[,<worker>]`; None when there is none."""
+    return time(annotation.partition(",")[0].strip())
 
 
 def time(text: str | None) -> datetime | None:

@@ -87,7 +87,8 @@ class PoolReconciler:
         except ValidationError as error:
             await invalid.say(self._writer, body, error, self._clock())
             return None
-        memory = self._remember(key, pool)
+        memory = self._memories.setdefault(key, _Memory(begun=self._clock()))
+        await self._notice_wish(pool, memory)
         template = pod_template(pool, self._hosted(pool), self._images)
         seen = self._observe(key, pool, self._usable(key, revision(template), memory), memory)
         view = observing.view(seen)
@@ -104,13 +105,14 @@ class PoolReconciler:
             memory.refused = _Refusal(seen.revision, refused, seen.now + RETRY_REFUSED)
         return self._next_look(decision, memory, seen, refused=refused)
 
-    def _remember(self, key: Key, pool: ApplicationPool) -> _Memory:
-        now = self._clock()
-        memory = self._memories.setdefault(key, _Memory(begun=now))
+    async def _notice_wish(self, pool: ApplicationPool, memory: _Memory) -> None:
+        """Remember when the recycle annotation had its value first, and say so if it makes no sense."""
         wish = pool.metadata.annotations.get(names.RECYCLE, "")
-        if wish and (memory.recycle is None or memory.recycle[0] != wish):
-            memory.recycle = (wish, now)
-        return memory
+        if not wish or (memory.recycle is not None and memory.recycle[0] == wish):
+            return
+        memory.recycle = (wish, self._clock())
+        if observing.wished_time(wish) is None:
+            await self._tell(pool.as_dict(), events.senseless_wish(wish))
 
     def _usable(self, key: Key, number: str, memory: _Memory) -> str:
         """The revision to work with: of a template that was refused, the newest Deployment's before it."""
