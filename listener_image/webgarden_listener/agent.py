@@ -59,6 +59,8 @@ class Agent:
         self._incoming: list[Table | Change] = []
         self._unanswered = False
         self._dirty: set[str] = set()
+        self._fresh: set[str] = set()
+        """Pools that this round has read already."""
         self._swept = -math.inf
         self._trouble = ""
         self._wake = asyncio.Event()
@@ -115,6 +117,7 @@ class Agent:
             log.warning("HAProxy: %s", words)
         self._trouble = words
         self._swept = -math.inf
+        self._fresh.clear()
         await asyncio.sleep(AWAY_PAUSE)
 
     def _pause(self) -> float:
@@ -170,6 +173,9 @@ class Agent:
         self._swept = time.monotonic()
         self._plane.forget(self._readings.pools(self._plane.current.pid))
         self._probe()
+        self._totals.keep({(key, worker.name) for key, pool in self._pools.items() for worker in pool.workers})
+        self._outgoing.keep(self._pools)
+        self._fresh = set(self._pools)
         self._dirty.update(self._pools)
 
     def _count(self, pid: int, key: str, found: Backend) -> None:
@@ -199,9 +205,11 @@ class Agent:
         for key in sorted(dirty):
             await self._tend_pool(known, known.pools[key])
             self._dirty.discard(key)
+            self._fresh.discard(key)
 
     async def _tend_pool(self, known: Routing, pool: Pool) -> None:
-        await self._readings.read(self._plane, pool.key)
+        if pool.key not in self._fresh:
+            await self._readings.read(self._plane, pool.key)
         hand = self._gate.hand(pool.key)  # one for all of this, so that a report says what was acted upon
         wanted = self._wishes(pool, hand)
         # The gate first: what it sends back after a drain has begun would come to it again.

@@ -8,7 +8,7 @@ added up here are the steps between two readings. What a process counts between 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from webgarden_listener.gate.views import Hand
 from webgarden_listener.haproxy.stats import Backend
@@ -28,8 +28,8 @@ class Steps:
         self._seen[source, key] = value
         return value - before if value >= before else value
 
-    def forget(self, sources: Collection[object]) -> None:
-        self._seen = {key: value for key, value in self._seen.items() if key[0] not in sources}
+    def forget(self, gone: Callable[[object, Key], bool]) -> None:
+        self._seen = {key: value for key, value in self._seen.items() if not gone(*key)}
 
 
 class Totals:
@@ -53,7 +53,7 @@ class Totals:
 
     def observe_gate(self, hand: Hand) -> None:
         for name, value in hand.requests.items():
-            self._requests[hand.pool, name] += self._steps.step(hand.boot, (hand.pool, name), value)
+            self._requests[hand.pool, name] += self._steps.step(hand.boot, (hand.pool, name, "carried"), value)
         self._rejected[hand.pool] += self._steps.step(hand.boot, (hand.pool,), hand.rejected)
 
     def requests(self, pool: str, worker: str) -> int:
@@ -64,4 +64,11 @@ class Totals:
 
     def forget(self, pids: Collection[int]) -> None:
         """Processes that are gone."""
-        self._steps.forget(pids)
+        if pids:
+            self._steps.forget(lambda source, _key: source in pids)
+
+    def keep(self, workers: Collection[tuple[str, str]]) -> None:
+        """Forget all workers but these: every pod has a name of its own, for ever."""
+        for worker in self._requests.keys() - workers:
+            del self._requests[worker]
+        self._steps.forget(lambda _source, key: len(key) == 3 and key[:2] not in workers)

@@ -37,6 +37,7 @@ class Readings:
                 log.debug("An old process: %s", error)
         present = {plane.current.pid, *(process.pid for process in plane.old)}
         self._forget(self._last.keys() - present)
+        self._before = self._last.get(plane.current.pid, {})
         self._last = {pid: pools for pid, pools in {**self._last, **read}.items() if pid in present}
         for pid, pools in read.items():
             for key, found in pools.items():

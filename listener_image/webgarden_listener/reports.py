@@ -7,7 +7,7 @@ drained.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from webgarden_link import Pool, Report, Worker, WorkerReport, WorkerState
@@ -97,6 +97,10 @@ class Outgoing:
         last = self._sent.get(pool.key)
         known = states(last[0]) if last else {}
         return all(known.get(one.name) is WorkerState.DRAINED for one in pool.workers if leaves(pool, one))
+
+    def keep(self, pools: Collection[str]) -> None:
+        """Forget all pools but these."""
+        self._sent = {key: sent for key, sent in self._sent.items() if key in pools}
 
     def begin(self) -> None:
         """A new connection: everything is news."""

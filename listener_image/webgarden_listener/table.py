@@ -18,6 +18,8 @@ HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 ADDRESS = re.compile(r"[0-9a-fA-F:.]+")
 
+LONGEST_WAIT = 1_000_000
+"""Seconds; HAProxy counts milliseconds in 31 bits, and takes 0 for ever."""
 
 Endpoint = tuple[str, str, int]
 """Name, address and port of a worker: another address under the same name is another worker."""
@@ -56,8 +58,9 @@ def changed(known: Routing, change: Change) -> Routing:
 
 def clean(pool: Pool) -> Pool:
     workers = tuple(worker for worker in pool.workers if fit(worker))
+    timeout = min(max(pool.queue_timeout, 1), LONGEST_WAIT)
     reason = pool.reason if WORD.fullmatch(pool.reason) else ("Stopped" if pool.state is PoolState.STOPPED else "")
-    return pool.model_copy(update={"workers": workers, "reason": reason})
+    return pool.model_copy(update={"workers": workers, "reason": reason, "queue_timeout": timeout})
 
 
 def fit(worker: Worker) -> bool:

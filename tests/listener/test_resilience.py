@@ -6,7 +6,9 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
+from tests.listener.haproxy_binary import haproxy
 from tests.listener.place import Place
 from tests.listener.test_draining import Load, with_draining
 from tests.listener.waiting import until
@@ -219,11 +221,20 @@ async def test_traffic_does_not_feel_reloads(fresh: Fresh) -> None:
 
 
 async def test_a_refused_configuration_leaves_the_old_one_and_what_needs_no_reload_goes_on(fresh: Fresh) -> None:
-    place = fresh()
+    place = fresh(ready=False)
+    strict = place.node.directory / "strict"
+    program = place.node.directory / "haproxy"
+    check = f'if [ "$1" = -c ] && [ -e {strict} ]; then echo "bad timeout"; exit 1; fi'
+    program.write_text(f'#!/bin/sh\n{check}\nexec {haproxy()} "$@"\n')
+    program.chmod(0o755)
+    place.node.set("haproxy", str(program))
+    place.node.start()
+    place.node.wait_ready()
     worker, following = place.worker("w1"), place.worker("w2")
     await place.up(worker)
     before = place.node.pids()[0]
-    version = place.operator.put(Pool(key=place.key("broken"), queue_timeout=10**12))
+    strict.touch()
+    version = place.operator.put(Pool(key=place.key("broken")))
     await until(lambda: place.operator.failed is not None)
     failed = place.operator.failed
     assert failed is not None
@@ -236,7 +247,9 @@ async def test_a_refused_configuration_leaves_the_old_one_and_what_needs_no_relo
     await until(lambda: place.operator.state(place.key(), "w1") == "Drained")
     async with place.session() as session, session.get("/") as answer:
         assert (await answer.json())["worker"] == "w2"
-    await place.pool("broken", queue_timeout=10)
+    strict.unlink()
+    await place.pool("broken")
+    assert place.node.pids()[0] != before
 
 
 async def test_a_refused_listener_keeps_serving_and_asks_again(fresh: Fresh) -> None:
@@ -273,6 +286,17 @@ async def test_names_that_are_none_hurt_nobody_else(fresh: Fresh) -> None:
     async with place.session() as session, session.get("/") as answer:
         assert answer.status == 200
     assert "it is no name" in place.node.said()
+
+
+async def test_agent_and_gate_end_when_they_are_told(fresh: Fresh) -> None:
+    place = fresh()
+    child = place.node.gate_child()
+    for part in ("agent", "gate"):
+        process = place.node.processes[part]
+        process.terminate()
+        await until(lambda process=process: process.poll() is not None)  # type: ignore[misc]
+        assert process.returncode == 0
+    await until(lambda: not Path(f"/proc/{child}/cmdline").exists() or not Path(f"/proc/{child}/cmdline").read_bytes())
 
 
 async def test_the_token_is_sent_and_read_again_for_each_link(fresh: Fresh) -> None:

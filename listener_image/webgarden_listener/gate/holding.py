@@ -3,9 +3,12 @@
 A request leaves in one of five ways: back to HAProxy with `425`, which sends it to the worker under its own limits;
 spliced to the worker, when HAProxy could not repeat it (a body, an upgrade), when it was sent back before, or when
 the HAProxy process that sent it takes no new workers any more (an older generation, a listener that leaves);
-refused, because the pool is stopped or gone; refused, because it waited too long; or its client went away. No
-request is sent back twice: HAProxy has three retries and would then show the 425 to the client. While the agent is
-away the gate acts on what it heard last.
+refused, because the pool is stopped or gone; refused, because it waited too long; or its client went away.
+
+No request is sent back twice: HAProxy has three retries and would then show the 425 to the client.
+While the agent is away the gate acts on what it heard last.
+A client that goes while more of its body is under way than all buffers take (some 600 KB) is noticed by nobody before
+the wait is over: HAProxy does not read from it then.
 """
 
 from __future__ import annotations
@@ -105,10 +108,21 @@ class Hands:
         gone = said.pools.keys() - new.keys()
         kept = {} if said.whole else {key: view for key, view in self._views.items() if key not in gone}
         self._views = {**kept, **new}
+        self._tidy()
         everybody = said.whole or said.generation != self._generation
         self._generation = said.generation
         for pool in list(self._hands) if everybody else said.pools:
             self.wake(pool)
+
+    def _tidy(self) -> None:
+        """Forget the counts of workers and pools that are gone: every pod has a name of its own, for ever."""
+        for key, hand in list(self._hands.items()):
+            view = self._views.get(key)
+            names = {worker.name for worker in view.workers} if view else set()
+            for worker in [name for name in hand.requests if name not in names and not hand.spliced[name]]:
+                del hand.requests[worker], hand.spliced[worker]
+            if view is None and not hand.waiting and not any(hand.spliced.values()):
+                del self._hands[key]
 
     def wake(self, pool: str) -> None:
         if pool in self._hands:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Collection, Mapping, Sequence
 
 from webgarden_listener.haproxy import files
@@ -136,10 +137,12 @@ class Plane:
 
     async def _taken_over(self, former: int | None) -> None:
         """Wait until another process accepts and answers us."""
-        async with asyncio.timeout(TAKEOVER):
-            while self.processes.current in (None, former) or not await self._answers():
-                await asyncio.sleep(0.02)
-                self.processes = await self._master.processes()
+        deadline = time.monotonic() + TAKEOVER
+        while self.processes.current in (None, former) or not await self._answers():
+            if time.monotonic() > deadline:
+                raise HAProxyError(f"no new process answers {TAKEOVER} s after a reload")
+            await asyncio.sleep(0.02)
+            self.processes = await self._master.processes()
 
     async def _answers(self) -> bool:
         try:
