@@ -3,19 +3,23 @@
 The kubelet's readiness comes in steps of a second and travels through the API server; a cold start waits for this
 one instead. A worker that answered once is HAProxy's to check from then on. A TCP connect is all: what the worker
 says is not judged.
+
+Somebody waits for the moment, so the pause between two tries is a small part of the time that the worker has taken
+already: half of it is what looking adds to a cold start, on the average.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Collection
 
 from webgarden_listener.table import Endpoint, Target
 
-FIRST = 0.02
-SLOWEST = 0.25
-GROWTH = 1.2
+SHORTEST, LONGEST = 0.01, 0.25
+PART = 0.02
+"""Of the time waited so far, between two tries."""
 TIMEOUT = 1.0
 
 
@@ -49,10 +53,9 @@ class Probes:
         return {endpoint for key, endpoint in self._answering if key == pool}
 
     async def _probe(self, target: Target) -> None:
-        pause = FIRST
+        began = time.monotonic()
         while not await answers(target[1][1], target[1][2]):
-            await asyncio.sleep(pause)
-            pause = min(SLOWEST, pause * GROWTH)
+            await asyncio.sleep(min(LONGEST, max(SHORTEST, PART * (time.monotonic() - began))))
         del self._tasks[target]
         self._answering.add(target)
         self._answered(target[0])
