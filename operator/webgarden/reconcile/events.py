@@ -45,7 +45,7 @@ def recycled(worker: str, reason: Reason, *, failure: str) -> Event:
 
 
 def senseless_wish(value: str) -> Event:
-    text = f"{names.RECYCLE} must be an RFC 3339 time such as 2026-01-31T12:00:00Z, and a worker after a comma, not {value!r}"
+    text = f"{names.RECYCLE} must be <RFC 3339 time>[,<worker>], such as 2026-01-31T12:00:00Z, not {value!r}"
     return Event("RecycleRequestInvalid", text, 5070, warning=True)
 
 
