@@ -58,6 +58,7 @@ class Agent:
         self._demanded: dict[str, float] = {}
         self._incoming: list[Table | Change] = []
         self._unanswered = False
+        self._told: tuple[Routing | None, str] = (None, "")
         self._dirty: set[str] = set()
         self._fresh: set[str] = set()
         """Pools that this round has read already."""
@@ -219,7 +220,8 @@ class Agent:
             await self._command(orders)
             await self._readings.read(self._plane, pool.key)
             self._gate.say_one(pool.key, view(pool, self._now(pool.key), wanted))
-        self._tell(known, pool, hand)
+        self._report(known, pool, hand)
+        self._demand(pool, hand, wanted)
 
     async def _command(self, orders: Iterable[str]) -> None:
         for order in orders:
@@ -232,7 +234,7 @@ class Agent:
 
     async def _load(self, known: Routing) -> None:
         """Maps and reloads; then the operator's answer."""
-        self._gate.say(self._plane.generation, {key: self._view(pool) for key, pool in known.pools.items()})
+        self._tell_gate(known)
         if self._plane.lacks(known) and not self._reloads.refused:
             now = time.monotonic()
             self._reloads.want(now)
@@ -255,8 +257,14 @@ class Agent:
             return self._reloads.refuse(str(error))
         self._reloads.done(time.monotonic())
         self._swept = -math.inf
-        self._gate.say(self._plane.generation, {key: self._view(pool) for key, pool in known.pools.items()})
+        self._tell_gate(known)
         return self._wake.set()
+
+    def _tell_gate(self, known: Routing) -> None:
+        """Every pool, when the table or the generation is another one; single pools are told as they are tended."""
+        if self._told[0] is not known or self._told[1] != self._plane.generation:
+            self._told = (known, self._plane.generation)
+            self._gate.say(self._plane.generation, {key: self._view(pool) for key, pool in known.pools.items()})
 
     def _answer(self, version: int) -> Applied | Failed:
         words = self._reloads.refused
@@ -267,12 +275,14 @@ class Agent:
 
     # Telling.
 
-    def _tell(self, known: Routing, pool: Pool, hand: Hand) -> None:
-        now = time.monotonic()
+    def _report(self, known: Routing, pool: Pool, hand: Hand) -> None:
         new = report(pool, self._sight(pool.key, hand), self._totals, known.version)
-        if self._outgoing.due(new, now):
+        if self._outgoing.due(new, time.monotonic()):
             self._link.say(new)
-        if not needs_worker(pool, self._now(pool.key), self._wishes(pool, hand), hand):
+
+    def _demand(self, pool: Pool, hand: Hand, wanted: Mapping[str, Wish]) -> None:
+        now = time.monotonic()
+        if not needs_worker(pool, self._now(pool.key), wanted, hand):
             self._demanded.pop(pool.key, None)
         elif now - self._demanded.get(pool.key, -math.inf) >= DEMAND_INTERVAL:
             self._demanded[pool.key] = now

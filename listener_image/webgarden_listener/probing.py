@@ -29,35 +29,46 @@ class Probes:
     def __init__(self, answered: Callable[[str], None]) -> None:
         self._answered = answered
         self._tasks: dict[Target, asyncio.Task[None]] = {}
-        self._answering: set[Target] = set()
+        self._answering: dict[str, frozenset[Endpoint]] = {}
+        self.all_answering: frozenset[Target] = frozenset()
+        """The same object as long as nothing changes."""
 
     def watch(self, targets: Collection[Target]) -> None:
         """The workers to know of; all others are forgotten."""
         for target in self._tasks.keys() - targets:
             self._tasks.pop(target).cancel()
-        self._answering &= set(targets)
-        for target in set(targets) - self._tasks.keys() - self._answering:
+        if not self.all_answering <= set(targets):
+            self._keep(targets)
+        for target in set(targets) - self._tasks.keys() - self.all_answering:
             self._tasks[target] = asyncio.create_task(self._probe(target))
 
     def believe(self, target: Target) -> None:
         """Somebody else knows that this worker answers."""
-        self._answering.add(target)
+        self._add(target)
         if target in self._tasks:
             self._tasks.pop(target).cancel()
 
-    @property
-    def all_answering(self) -> frozenset[Target]:
-        return frozenset(self._answering)
+    def answering(self, pool: str) -> frozenset[Endpoint]:
+        return self._answering.get(pool, frozenset())
 
-    def answering(self, pool: str) -> set[Endpoint]:
-        return {endpoint for key, endpoint in self._answering if key == pool}
+    def _add(self, target: Target) -> None:
+        if target not in self.all_answering:
+            self._answering[target[0]] = self.answering(target[0]) | {target[1]}
+            self.all_answering |= {target}
+
+    def _keep(self, targets: Collection[Target]) -> None:
+        for pool, place in self.all_answering - set(targets):
+            self._answering[pool] -= {place}
+        self._answering = {pool: places for pool, places in self._answering.items() if places}
+        self.all_answering &= set(targets)
 
     async def _probe(self, target: Target) -> None:
         began = time.monotonic()
         while not await answers(target[1][1], target[1][2]):
-            await asyncio.sleep(min(LONGEST, max(SHORTEST, PART * (time.monotonic() - began))))
+            pause = PART * (time.monotonic() - began)
+            await asyncio.sleep(min(LONGEST, max(SHORTEST, pause)))
         del self._tasks[target]
-        self._answering.add(target)
+        self._add(target)
         self._answered(target[0])
 
 
