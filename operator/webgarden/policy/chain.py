@@ -51,7 +51,7 @@ def decide(view: PoolView, now: datetime) -> Decision:
         actions=actions,
         wanted=wanted,
         replicas=replicas(view, wanted=wanted, retired=retired, now=now),
-        paused_until=pause if pause is not None and now < pause and not view.running else None,
+        paused_until=pause if pause is not None and now < pause and not view.able else None,
         next_look=_next_look(view, now),
     )
 

@@ -17,7 +17,7 @@ def wanted(view: PoolView, now: datetime) -> int:
         return 0
     pause = backoff.until(view)
     if pause is not None and now < pause:
-        return min(len(view.running), view.max_processes)
+        return min(len(view.able), view.max_processes)
     if view.always_running:
         return view.max_processes
     return min(_on_demand(view), view.max_processes)

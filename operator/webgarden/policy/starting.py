@@ -33,6 +33,8 @@ def failed(view: PoolView, now: datetime) -> list[Action]:
 
 def _uncreated(view: PoolView, now: datetime) -> list[Action]:
     """Pods that the ReplicaSet cannot even create leave no pod to blame: the failure is the Deployment's."""
+    if any(w.leaving is not None and w.leaving.replace for w in view.workers):
+        return []  # what is missing is a replacement: the recycle is given up then (`recycling`), the pool is not
     current = view.current
     if current is None or len(view.fresh) >= current.replicas or not current.trouble:
         return []

@@ -140,6 +140,12 @@ class PoolView:
         return tuple(w for w in self.rotation if w.running_since is not None)
 
     @property
+    def able(self) -> tuple[Worker, ...]:
+        """Those that serve, or will again: one that is being replaced goes on until its replacement is there."""
+        staying = (w for w in self.workers if w.leaving is None or w.leaving.replace)
+        return tuple(w for w in staying if w.running_since is not None and not w.terminating and not w.crash)
+
+    @property
     def wanted(self) -> int:
         """How many workers were wanted at the last look: the memory of demand, kept on the Deployment."""
         if self.current is not None and (self.current.wanted or not self.outdated):
