@@ -167,7 +167,8 @@ class Gate:
                 self._obey(orders(line))
                 if writer not in self._agents:
                     self._agents.add(writer)
-                    writer.writelines(encode(level) for level in self._hands.levels())
+                    # Not writelines(): of nothing, it fails on Python 3.13.
+                    writer.write(b"".join(encode(level) for level in self._hands.levels()))
         except (ViewError, OSError, ValueError) as error:
             log.warning("The agent's connection ends: %r", error)
         finally:
