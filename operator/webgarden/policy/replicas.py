@@ -1,7 +1,8 @@
 """How many replicas each Deployment of the pool gets, once it is decided how many workers the pool wants and who goes.
 
-The promise: replicas are never set below the number of live workers in a Deployment that nobody has drained. Kubernetes
-picks its own victim then, and a request would be lost.
+The promise: replicas are never lowered below the number of live workers in a Deployment that nobody has drained. Kubernetes
+picks its own victim then, and a request would be lost. Nor are they raised to what there is: the pod that a ReplicaSet makes
+when one is taken out, or that is too many when one is put back, is the ReplicaSet's to take away again.
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ from webgarden.policy.view import PoolView
 
 def replicas(view: PoolView, *, wanted: int, retired: frozenset[str], now: datetime) -> dict[str, int]:
     """Revision -> replicas, for each Deployment there is and the current one."""
-    targets = {r.revision: _staying(view, r.revision, retired) for r in view.revisions if r.revision != view.revision}
-    fresh = _staying(view, view.revision, retired)
-    targets[view.revision] = max(fresh, _room(view, wanted=wanted, retired=retired, now=now))
+    targets = {r.revision: min(r.replicas, _staying(view, r.revision, retired)) for r in view.revisions}
+    room = _room(view, wanted=wanted, retired=retired, now=now)
+    targets[view.revision] = max(targets.get(view.revision, 0), room)
     return targets
 
 
 def _staying(view: PoolView, revision: str, retired: frozenset[str]) -> int:
-    return sum(1 for w in view.rotation if w.revision == revision and w.name not in retired)
+    """Workers that stay, at most as many as the Deployment has: what exceeds that is an extra pod, made in the moment
+    between taking a worker out and lowering the replicas, and its ReplicaSet's to remove again."""
+    known = next((r.replicas for r in view.revisions if r.revision == revision), 0)
+    return min(known, sum(1 for w in view.rotation if w.revision == revision and w.name not in retired))
 
 
 def _room(view: PoolView, *, wanted: int, retired: frozenset[str], now: datetime) -> int:
