@@ -184,7 +184,7 @@ def forwarding() -> Iterable[str]:
         "  http-request del-header "
         "'(?i)^(x_forwarded[-_](for|proto|host)|x-forwarded_(for|proto|host)|x[-_]webgarden[-_]site)$' -m reg"
     )
-    yield "  option forwardfor"
+    yield "  http-request set-header X-Forwarded-For %[src]"
     yield "  http-request set-header X-Forwarded-Proto http"
     yield "  http-request set-header X-Forwarded-Proto https if { ssl_fc }"
     yield "  http-request set-header X-Forwarded-Host %[req.hdr(host)]"
