@@ -198,7 +198,9 @@ def recycle_request(seen: Observation) -> tuple[datetime | None, str]:
     wished = wished_time(text)
     if wished is None:
         return None, ""
-    return min(wished, seen.memory.recycle_seen or wished), text.partition(",")[2].strip()
+    before = min(wished, seen.memory.recycle_seen or wished)
+    # Pods have whole seconds: the replacement made in the second of the wish must not look older than it.
+    return before.replace(microsecond=0), text.partition(",")[2].strip()
 
 
 def wished_time(annotation: str) -> datetime | None:
