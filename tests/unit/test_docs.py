@@ -159,7 +159,7 @@ def test_every_reason_of_a_pool_s_state_is_explained_and_no_other() -> None:
     }
     table = section(DOCS / "operations.md", "Status").partition("worker's state")[0]
     assert set(cells(table, 0)) == found
-    sentence = re.search(r"^`status\.reason` says.*$", prose(DOCS / "troubleshooting.md"), re.MULTILINE)
+    sentence = re.search(r"^`status\.reason` says.*?\n\n", prose(DOCS / "troubleshooting.md"), re.MULTILINE | re.DOTALL)
     assert sentence is not None
     assert set(re.findall(r"`([A-Z]\w+)`", sentence[0])) == found
 
