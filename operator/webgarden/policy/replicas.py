@@ -10,22 +10,19 @@ from __future__ import annotations
 from datetime import datetime
 
 from webgarden.policy import backoff
-from webgarden.policy.view import PoolView
+from webgarden.policy.view import PoolView, Revision
 
 
 def replicas(view: PoolView, *, wanted: int, retired: frozenset[str], now: datetime) -> dict[str, int]:
     """Revision -> replicas, for each Deployment there is and the current one."""
-    targets = {r.revision: min(r.replicas, _staying(view, r.revision, retired)) for r in view.revisions}
+    targets = {r.revision: _staying(view, r, retired) for r in view.revisions}
     room = _room(view, wanted=wanted, retired=retired, now=now)
     targets[view.revision] = max(targets.get(view.revision, 0), room)
     return targets
 
 
-def _staying(view: PoolView, revision: str, retired: frozenset[str]) -> int:
-    """Workers that stay, at most as many as the Deployment has: what exceeds that is an extra pod, made in the moment
-    between taking a worker out and lowering the replicas, and its ReplicaSet's to remove again."""
-    known = next((r.replicas for r in view.revisions if r.revision == revision), 0)
-    return min(known, sum(1 for w in view.rotation if w.revision == revision and w.name not in retired))
+def _staying(view: PoolView, revision: Revision, retired: frozenset[str]) -> int:
+    return sum(1 for w in view.rotation if w.revision == revision and w.name not in retired)
 
 
 def _room(view: PoolView, *, wanted: int, retired: frozenset[str], now: datetime) -> int:
