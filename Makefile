@@ -73,8 +73,10 @@ demo: images ## a pool that sleeps, wakes, is recycled under load and sleeps aga
 	@$(BIN)/python -m tests.e2e.demo
 
 .PHONY: crds
-crds: $(VENV)/made ## write the CRDs from the models
+crds: $(VENV)/made ## write the CRDs, the chart's schema and the reference from the models
 	$(call timed,writing the CRDs,$(BIN)/python -m webgarden.api.crd crds charts/webgarden/files/crds)
+	$(call timed,writing the schema of the chart's values,$(BIN)/python -m webgarden.api.values charts/webgarden/values.schema.json)
+	$(call timed,writing the reference,$(BIN)/python -m webgarden.api.reference docs/reference.md)
 
 .PHONY: clean
 clean: $(VENV)/made ## end the cluster and remove what was made in the checkout; PURGE=1: what was built for the cluster, too

@@ -38,8 +38,6 @@ CONDITION = {
     "message": "",
     "lastTransitionTime": "2026-05-01T12:00:00Z",
 }
-AHEAD = {"examples/datasette/datasette.yaml": "recycling.periodicRestart is not there yet: kubectl refuses the file"}
-
 Manifest = dict[str, Any]
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -123,15 +121,7 @@ def statuses() -> dict[str, Manifest]:
     }
 
 
-@pytest.mark.parametrize(
-    ("where", "text"),
-    [
-        pytest.param(where, text, id=where, marks=pytest.mark.xfail(reason=AHEAD[where], strict=True))
-        if where in AHEAD
-        else pytest.param(where, text, id=where)
-        for where, text in shown()
-    ],
-)
+@pytest.mark.parametrize(("where", "text"), [pytest.param(where, text, id=where) for where, text in shown()])
 def test_a_manifest_that_is_shown_is_accepted(kubectl: Kubectl, where: str, text: str) -> None:
     items = [here(manifest) for manifest in yaml.safe_load_all(text) if manifest]
     assert items, where

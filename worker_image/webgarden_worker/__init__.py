@@ -5,7 +5,7 @@ Application code needs one thing from here:
     from webgarden_worker import declare_unhealthy
     declare_unhealthy("the licence server does not answer")
 
-The worker goes on serving; the pool sees the reason at its next ping and replaces the worker by a fresh one.
+The worker goes on serving, and its control port tells the reason to whoever pings or asks for its figures.
 """
 
 from webgarden_worker.health import declare_unhealthy

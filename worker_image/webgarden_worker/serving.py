@@ -8,8 +8,8 @@ brings HTTP/2, which the listener does for us.
 Order: sockets are opened when everything is loaded and started, control first, so whoever can connect to the
 application's port can also ask. When stopping it is the other way round: control answers until the last request ends.
 
-`X-Forwarded-For` and `-Proto` are believed from anywhere: only the listener reaches a worker (NetworkPolicy), and what
-a client wrote into them is the listener's to remove.
+`X-Forwarded-For` and `-Proto` are believed from anywhere: the listener replaces what a client wrote into them, and a
+pod that reaches the worker past the listener is for a NetworkPolicy to stop.
 """
 
 import asyncio

@@ -192,7 +192,7 @@ class LastRecycle(Part):
     """How the last recycling went."""
 
     time: Time
-    """When it began."""
+    """When it ended."""
     worker: Name = ""
     """The worker that was replaced."""
     reason: Reason = ""

@@ -27,8 +27,6 @@ LEAVING: Final = f"{PREFIX}/leaving"
 # Annotations of Deployments.
 WANTED: Final = f"{PREFIX}/wanted"
 SCALED_AT: Final = f"{PREFIX}/scaled-at"
-APPLIED: Final = f"{PREFIX}/applied"
-"""Hash of what was applied, so that the same is not applied again."""
 
 # Annotation of an ApplicationPool, set by its administrator.
 RECYCLE: Final = f"{PREFIX}/recycle"

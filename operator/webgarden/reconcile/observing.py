@@ -147,37 +147,35 @@ def _container_status(pod: Body) -> dict[str, Any]:
 
 
 def crash(pod: Body) -> str:
-    """How the worker's container ended, if it did so by itself; empty otherwise."""
+    """How the worker's container ended, if it did so by itself and has not come up again since; empty otherwise."""
     status = pod.get("status") or {}
     if status.get("phase") == "Failed":
         return f"the pod failed: {status.get('reason') or ''} {status.get('message') or ''}".rstrip(": ")
     container = _container_status(pod)
-    states = [container.get("state") or {}]
-    if restarts(pod) > _known_restarts(pod):
-        states.append(container.get("lastState") or {})
-    for state in states:
-        if ended := state.get("terminated"):
-            reason = ended.get("reason") or "Error"
-            detail = f": {ended['message'].strip()}" if ended.get("message") else ""
-            return f"the worker ended with exit code {ended.get('exitCode')} ({reason}){detail}"
-    return ""
+    known = (pod["metadata"].get("annotations") or {}).get(names.RESTARTS, "")
+    again = known.isdecimal() and restarts(pod) > int(known)  # restarts before it first answered belong to its start
+    return _ending(container, "state") or (_ending(container, "lastState") if again else "")
+
+
+def _ending(container: Body, state: str) -> str:
+    ended = (container.get(state) or {}).get("terminated")
+    if not ended:
+        return ""
+    detail = f": {ended['message'].strip()}" if ended.get("message") else ""
+    return f"the worker ended with exit code {ended.get('exitCode')} ({ended.get('reason') or 'Error'}){detail}"
 
 
 def restarts(pod: Body) -> int:
     return int(_container_status(pod).get("restartCount", 0))
 
 
-def _known_restarts(pod: Body) -> int:
-    """Restarts before it first answered: they belong to its start."""
-    text = (pod["metadata"].get("annotations") or {}).get(names.RESTARTS, "0")
-    return int(text) if text.isdecimal() else 0
-
-
 def trouble(pod: Body) -> str:
     """Why the worker does not come up, in the cluster's words; empty when nothing is known to be wrong."""
-    waiting = (_container_status(pod).get("state") or {}).get("waiting") or {}
+    container = _container_status(pod)
+    waiting = (container.get("state") or {}).get("waiting") or {}
     if waiting.get("reason") not in (None, "", "ContainerCreating", "PodInitializing"):
-        return f"{waiting['reason']}: {waiting.get('message') or ''}".rstrip(": ")
+        words = _ending(container, "lastState") or waiting.get("message") or ""
+        return f"{waiting['reason']}: {words}".rstrip(": ")
     for condition in (pod.get("status") or {}).get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return f"{condition.get('reason')}: {condition.get('message') or ''}".rstrip(": ")

@@ -19,6 +19,7 @@ from webgarden.api.resource import API_VERSION
 from webgarden.api.webserver import NAME, WebServer, WebServerStatus
 from webgarden.manifests import names
 from webgarden.manifests.listener import Place, objects, owner
+from webgarden.reconcile import invalid
 from webgarden.reconcile.ports import Body, Clock, Key, Kind, Link, Refused, Store, Writer
 
 OPERATOR_ROLE = Key(Kind.CLUSTER_ROLE, "", "webgarden-operator")
@@ -47,8 +48,9 @@ class WebServerReconciler:
             return None
         try:
             server = WebServer.model_validate(body)
-        except ValidationError:
-            return None  # admission refuses what cannot be read; the listener goes on as it is
+        except ValidationError as error:
+            await invalid.say(self._writer, body, error, self._clock())  # the listener goes on as it is
+            return None
         refused = await self._apply(server)
         status = self._status(server, refused)
         if status != server.status:
