@@ -7,7 +7,7 @@ import sys
 from typing import NoReturn
 
 from webgarden_listener import leaving
-from webgarden_listener.haproxy import files
+from webgarden_listener.haproxy import files, logpipe
 from webgarden_listener.settings import Settings
 
 
@@ -17,6 +17,7 @@ def become(settings: Settings) -> NoReturn:
     files.boot(settings)
     leaving.remember(settings.directory)
     sys.stdout.flush()
+    logpipe.attach()
     directory = settings.directory
     program = settings.haproxy.program
     os.execvp(program, [program, "-W", "-S", f"{directory.master},mode,600", "-f", str(directory.config)])
