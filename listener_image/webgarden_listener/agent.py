@@ -24,7 +24,7 @@ from webgarden_listener import state
 from webgarden_listener.counters import Totals
 from webgarden_listener.gate.views import Hand, PoolView
 from webgarden_listener.gatelink import GateLink
-from webgarden_listener.haproxy.master import HAProxyAway, HAProxyError
+from webgarden_listener.haproxy.errors import HAProxyAway, HAProxyError
 from webgarden_listener.haproxy.plane import Plane
 from webgarden_listener.haproxy.stats import Backend
 from webgarden_listener.link import Link
@@ -151,7 +151,7 @@ class Agent:
         messages, self._incoming = self._incoming, []
         for message in messages:
             for words in refused(message.pools, message.sites):
-                log.error("Left out, since it is no name: %s", words)
+                log.error("Left out, since it makes no sense to HAProxy: %s", words)
             before = self._pools
             self._known = routing(message) if isinstance(message, Table) else changed(self._known or Routing(), message)
             self._dirty.update(key for key, pool in self._known.pools.items() if before.get(key) != pool)

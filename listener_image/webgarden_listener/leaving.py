@@ -23,8 +23,9 @@ import time
 from pathlib import Path
 
 from webgarden_listener import state
+from webgarden_listener.haproxy.errors import HAProxyError
 from webgarden_listener.haproxy.maps import text
-from webgarden_listener.haproxy.master import HAProxyError, Master, Process
+from webgarden_listener.haproxy.master import Master, Process
 from webgarden_listener.settings import Directory, Settings
 
 PAUSE = 0.1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection
 
-from webgarden_listener.haproxy.master import HAProxyError
+from webgarden_listener.haproxy.errors import HAProxyError
 from webgarden_listener.haproxy.names import backend
 from webgarden_listener.haproxy.plane import Plane
 from webgarden_listener.haproxy.stats import Backend

@@ -225,10 +225,16 @@ def test_a_change_removes_first_and_then_adds() -> None:
 
 def test_what_is_no_name_is_left_out_and_named() -> None:
     bad = WORKER.model_copy(update={"name": "w 2"})
-    nowhere = WORKER.model_copy(update={"address": "x;y"})
-    found = routing(Table(version=1, pools=(pool(WORKER, bad, nowhere), Pool(key="no key"))))
+    nowhere = tuple(WORKER.model_copy(update={"address": text}) for text in ("x;y", "1.2", ":::", "fe80::1%a b"))
+    found = routing(Table(version=1, pools=(pool(WORKER, bad, *nowhere), Pool(key="no key"))))
     assert found.pools["n/p"].workers == (WORKER,)
-    assert len(refused((pool(WORKER, bad, nowhere), Pool(key="no key")), ())) == 3
+    assert len(refused((pool(WORKER, bad, *nowhere), Pool(key="no key")), ())) == 6
+
+
+def test_a_number_that_haproxy_could_not_read_is_made_one_that_it_can() -> None:
+    mad = Pool(key="n/p", queue_limit=10**30, queue_timeout=-1, retry_after=-(10**30))
+    found = routing(Table(version=1, pools=(mad,))).pools["n/p"]
+    assert (found.queue_limit, found.queue_timeout, found.retry_after) == (2**31 - 1, 1, 0)
 
 
 def test_a_table_is_on_disk_as_it_was(tmp_path: Path) -> None:

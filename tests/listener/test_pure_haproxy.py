@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from webgarden_link import Application, Binding, Pool, PoolState, Site, Table, Worker
+from webgarden_link import Application, Binding, Change, Pool, PoolState, Site, Table, Worker
 from webgarden_listener.haproxy.config import Frame, config
+from webgarden_listener.haproxy.errors import HAProxyError
 from webgarden_listener.haproxy.maps import maps, text
-from webgarden_listener.haproxy.master import PAYLOAD, chunks
+from webgarden_listener.haproxy.master import PAYLOAD, Master, Process, chunks
 from webgarden_listener.haproxy.names import backend, pool_of
 from webgarden_listener.haproxy.sections import lacking, sections
 from webgarden_listener.haproxy.stats import Backend, Server, backends, processes
 from webgarden_listener.settings import Directory, Settings
-from webgarden_listener.table import Routing, routing, targets
+from webgarden_listener.table import Routing, changed, refused, routing, targets
 
 SETTINGS = Settings(Directory(Path("/run/webgarden")))
 WORKER = Worker(name="w1", address="10.0.0.1", port=80, limit=5)
@@ -44,10 +45,47 @@ def test_wild_hosts_come_longest_first_and_any_host_last() -> None:
 
 
 def test_paths_are_lower_case_encoded_and_end_with_a_slash() -> None:
-    paths = ("/", "/A/b", "/my app", "/é#1")
+    paths = ("/", "/A/b", "/é#1")
     site = Site(key="n/s", bindings=(), applications=tuple(Application(path=path, pool="n/p") for path in paths))
     keys = [key for key, _ in maps(known(sites=(site,)), ready=True)["paths"]]
-    assert keys == ["n/s/", "n/s/a/b/", "n/s/my%20app/", "n/s/%c3%a9%231/"]
+    assert keys == ["n/s/", "n/s/a/b/", "n/s/%c3%a9%231/"]
+
+
+@pytest.mark.parametrize(
+    "application",
+    [
+        Application(path="/", pool="x\n\n@1 disable frontend www"),
+        Application(path="/", pool="no key"),
+        Application(path="/", pool="n/p\n"),
+        Application(path="/a b", pool="n/p"),
+        Application(path="/a\nn/other/ n:p", pool="n/p"),
+        Application(path="other", pool="n/p"),
+        Application(path="/\u2028", pool="n/p"),
+    ],
+)
+def test_an_application_that_is_none_is_left_out_and_named(application: Application) -> None:
+    good = Application(path="/good", pool="n/p")
+    site = Site(key="n/s", bindings=(), applications=(application, good))
+    assert refused((), (site,)) == [f"application {application.path!r} of 'n/s' with the pool {application.pool!r}"]
+    for table in (known(sites=(site,)), changed(Routing(), Change(version=1, sites=(site,)))):
+        assert maps(table, ready=True)["paths"] == (("n/s/good/", "n:p"),)
+
+
+@pytest.mark.parametrize("word", ["", "a b", "a\n", "a\r", "\x00", "a\u2028b"])
+def test_what_could_leave_its_line_is_not_written_into_a_map(word: str) -> None:
+    for entry in ((word, "v"), ("k", word)):
+        with pytest.raises(HAProxyError):
+            text((entry,))
+
+
+@pytest.mark.parametrize("command", ["show info\nquit", "show info;quit", "show info\r"])
+async def test_what_is_more_than_one_command_is_not_sent(command: str) -> None:
+    process = Process(Master(Path("/nowhere")), 1)
+    for asked in (process.ask(command), process.order(command)):
+        with pytest.raises(HAProxyError, match="is not one command"):
+            await asked
+    with pytest.raises(HAProxyError, match="cannot be in a map"):
+        await process.ask("add map x", (("k", "v\n\nquit"),))
 
 
 def test_a_stopped_pool_is_in_the_maps_with_its_reason() -> None:

@@ -281,11 +281,36 @@ async def test_names_that_are_none_hurt_nobody_else(fresh: Fresh) -> None:
     await place.put(
         Pool(key="bad name/with\nnewline"),
         Site(key="x/y z", bindings=(Binding(port=80, host="a b"),), applications=(Application(path="/", pool="p"),)),
+        Site(key=place.key("bad"), bindings=(Binding(port=80, host="a b"),), applications=()),
     )
     await place.up(worker)
     async with place.session() as session, session.get("/") as answer:
         assert answer.status == 200
-    assert "it is no name" in place.node.said()
+    assert "makes no sense to HAProxy: pool or site 'x/y z'" in place.node.said()
+
+
+async def test_nothing_in_a_site_is_a_command_to_haproxy(fresh: Fresh) -> None:
+    place = fresh()
+    worker = place.worker()
+    evil = "x\n\n@1 disable frontend www"
+    applications = (
+        Application(path="/evil", pool=evil),
+        Application(path=f"/{evil}", pool=place.key()),
+        Application(path="/", pool=place.key()),
+        Application(path="/a;b", pool=place.key("missing")),
+    )
+    await place.pool(workers=(worker,))
+    await place.put(
+        Site(key=place.key("site"), bindings=(Binding(port=80, host=place.host),), applications=applications)
+    )
+    await place.serving(worker)
+    async with place.session() as session:
+        for path, status in (("/", 200), ("/evil", 200), ("/a;b/c", 503)):
+            async with session.get(path) as answer:
+                assert answer.status == status
+    said = place.node.said()
+    assert said.count("makes no sense to HAProxy: application") == 2
+    assert repr(evil) in said
 
 
 async def test_agent_and_gate_end_when_they_are_told(fresh: Fresh) -> None:

@@ -12,8 +12,9 @@ import time
 
 from webgarden_listener import state
 from webgarden_listener.haproxy.config import TERMINATIONS, Frame, config
+from webgarden_listener.haproxy.errors import HAProxyError
 from webgarden_listener.haproxy.maps import Maps, maps, text
-from webgarden_listener.haproxy.master import HAProxyError, words
+from webgarden_listener.haproxy.master import words
 from webgarden_listener.settings import Settings
 from webgarden_listener.table import Routing, targets
 

@@ -10,6 +10,9 @@
 | `queues` | backend                          | most requests that wait                                            |
 | `node`   | `ready`                          | `yes` or `no`                                                      |
 
+All that is written here went through `table` before; `text` refuses what could leave its line nevertheless, since
+HAProxy would run the next line as a command.
+
 The slash at the end of a path key keeps `/apiary` out of `/api`; the request's path gets one too. The port is in
 the host key because two sites may have one host on two ports.
 """
@@ -20,8 +23,9 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 from webgarden_link import Application, Binding, Site
+from webgarden_listener.haproxy.errors import HAProxyError
 from webgarden_listener.haproxy.names import backend
-from webgarden_listener.table import HOST, Routing, stopped
+from webgarden_listener.table import Routing, stopped
 
 STARTED = "Started"
 PATH_SAFE = "/:@!$&'()*+,;=~-._"
@@ -46,7 +50,7 @@ def maps(known: Routing, *, ready: bool) -> Maps:
 
 
 def bindings(sites: Iterable[Site]) -> Iterable[tuple[Site, Binding]]:
-    return ((site, one) for site in sites for one in site.bindings if not one.host or HOST.fullmatch(one.host))
+    return ((site, one) for site in sites for one in site.bindings)
 
 
 def exact_hosts(sites: Iterable[Site]) -> Iterable[tuple[str, str]]:
@@ -70,5 +74,8 @@ def path_key(site: Site, application: Application) -> str:
 
 
 def text(entries: Entries) -> str:
-    """A map as a file, or as the payload of a command."""
+    """A map as a file, or as the payload of a command. Raises `HAProxyError`."""
+    for word in (word for entry in entries for word in entry):
+        if not word or word.split() != [word] or not word.isprintable():
+            raise HAProxyError(f"{word[:100]!r} cannot be in a map")
     return "".join(f"{key} {value}\n" for key, value in entries)

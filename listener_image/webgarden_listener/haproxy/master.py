@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from webgarden_listener.haproxy.errors import HAProxyAway, HAProxyError
 from webgarden_listener.haproxy.maps import Entries, text
 from webgarden_listener.haproxy.stats import Backend, Processes, backends, processes
 
@@ -18,14 +19,6 @@ TIMEOUT = 10.0
 UNKNOWN = "No such proxy."
 PAYLOAD = 4000
 """Bytes of a payload: a command must fit into one of HAProxy's buffers (16 KB)."""
-
-
-class HAProxyError(Exception):
-    """HAProxy did not do what it was told, in its own words."""
-
-
-class HAProxyAway(HAProxyError):
-    """Nobody answers on the master socket."""
 
 
 class Master:
@@ -68,14 +61,18 @@ class Process:
         self.pid = pid
         self._master = master
 
-    async def ask(self, command: str) -> str:
-        return (await self._master.ask(f"@!{self.pid} {command}")).strip()
+    async def ask(self, command: str, entries: Entries | None = None) -> str:
+        """One command, with entries of a map. Raises `HAProxyError` for what HAProxy would take for two."""
+        if ";" in command or not command.isprintable():
+            raise HAProxyError(f"{command[:100]!r} is not one command")
+        payload = "" if entries is None else f" <<\n{text(entries)}"
+        return (await self._master.ask(f"@!{self.pid} {command}{payload}")).strip()
 
-    async def order(self, command: str, *, expect: str = "") -> None:
-        """A command that says nothing, or `expect`, when it worked. Raises `HAProxyError`."""
-        said = await self.ask(command)
-        if said and (not expect or expect not in said):
-            raise HAProxyError(f"{command.splitlines()[0]}: {said}")
+    async def order(self, command: str, entries: Entries | None = None) -> None:
+        """A command that says nothing when it worked. Raises `HAProxyError`."""
+        said = await self.ask(command, entries)
+        if said:
+            raise HAProxyError(f"{command}: {said}")
 
     async def backends(self, name: str = "-1") -> dict[str, Backend]:
         """All pools, or one. Raises `HAProxyError` when this process gives no answer, which is not the same as none."""
@@ -95,7 +92,7 @@ class Process:
         if not version:
             raise HAProxyError(f"prepare map {path}: {said}")
         for part in chunks(entries):
-            await self.order(f"add map @{version[1]} {path} <<\n{text(part)}")
+            await self.order(f"add map @{version[1]} {path}", part)
         await self.order(f"commit map @{version[1]} {path}")
 
 

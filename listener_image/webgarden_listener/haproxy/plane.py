@@ -16,8 +16,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 from webgarden_listener.haproxy import files
 from webgarden_listener.haproxy.config import Frame, config
+from webgarden_listener.haproxy.errors import HAProxyAway, HAProxyError
 from webgarden_listener.haproxy.maps import Maps, maps
-from webgarden_listener.haproxy.master import HAProxyAway, HAProxyError, Master, Process
+from webgarden_listener.haproxy.master import Master, Process
 from webgarden_listener.haproxy.names import backend
 from webgarden_listener.haproxy.sections import lacking, sections
 from webgarden_listener.haproxy.stats import Processes
