@@ -45,13 +45,18 @@ class Connection:
         self.boot = boot
         self._socket = socket
         self._outbox: asyncio.Queue[link.Message] = asyncio.Queue(QUEUE)
-        self.overrun = asyncio.Event()
+        self.over = asyncio.Event()
+        self.why = ""
 
     def tell(self, message: link.Message) -> None:
         try:
             self._outbox.put_nowait(message)
         except asyncio.QueueFull:
-            self.overrun.set()
+            self.dismiss("does not read what it is sent")
+
+    def dismiss(self, why: str) -> None:
+        self.why = why
+        self.over.set()
 
     async def send_forever(self) -> None:
         while True:
@@ -76,8 +81,7 @@ class LinkServer:
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
-        for socket in list(self._sockets):
-            await socket.close()
+        await asyncio.gather(*(socket.close() for socket in self._sockets))
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -133,11 +137,11 @@ class LinkServer:
         return message
 
     async def _converse(self, connection: Connection, socket: web.WebSocketResponse) -> None:
-        """Until either side ends it, or the listener does not read."""
+        """Until either side ends it, or the connection is dismissed."""
         tasks = {
             asyncio.create_task(connection.send_forever()),
             asyncio.create_task(self._hear_forever(connection, socket)),
-            asyncio.create_task(connection.overrun.wait()),
+            asyncio.create_task(connection.over.wait()),
         }
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -148,8 +152,8 @@ class LinkServer:
         for error in results:
             if isinstance(error, link.LinkError):
                 log.warning("link: %s is disconnected: %s", connection.name, error)
-        if connection.overrun.is_set():
-            log.warning("link: %s does not read what it is sent and is disconnected", connection.name)
+        if connection.over.is_set():
+            log.warning("link: %s %s and is disconnected", connection.name, connection.why)
         with suppress(ConnectionError):
             await socket.close()
 
