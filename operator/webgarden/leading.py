@@ -32,7 +32,7 @@ from webgarden.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
 
-FIRST_LOOKS_WITHIN = 30.0
+FIRST_LOOKS_WITHIN = 120.0
 CERTIFICATE_CHECK = 3600.0
 
 
@@ -94,16 +94,16 @@ class Term:
         """Until cancelled."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         certificate = await self._renew_certificate(context)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._workers.run(self._settings.workers))
-            group.create_task(self._keep_certificate(context, certificate))
-            await self._first_looks()
-            await self._server.start(host="", port=self._settings.link_port, context=context)
-            log.info("listeners may come in at %s:%d", self._host, self._settings.link_port)
-            try:
-                await asyncio.Event().wait()
-            finally:
-                await self._server.stop()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._workers.run(self._settings.workers))
+                group.create_task(self._keep_certificate(context, certificate))
+                await self._first_looks()
+                await self._server.start(host="", port=self._settings.link_port, context=context)
+                log.info("listeners may come in at %s:%d", self._host, self._settings.link_port)
+        finally:
+            # When all looks have ended: closing takes time, in which another may lead.
+            await self._server.stop()
 
     async def _first_looks(self) -> None:
         """A key that keeps failing must not keep the listeners out: what is known by then is served."""

@@ -79,18 +79,23 @@ class Operator:
     async def _fill(self) -> None:
         """List everything now, and again every few minutes: the net under a watch that has missed something."""
         while True:
+            await self._list_everything()
+            self._filled.set()
+            for kind in watch.WATCHED:
+                metrics.WATCHED.labels(kind).set(len(self._store.all(kind)))
+            self._look_at_everything()
+            await asyncio.sleep(self._settings.resync * (0.9 + 0.2 * random.random()))
+
+    async def _list_everything(self) -> None:
+        while True:
             try:
                 for kind, labels in watch.WATCHED.items():
                     await self._client.refresh(kind, selector=watch.SELECTOR if labels else "")
             except (ApiError, ClientError, TimeoutError) as error:
                 log.warning("the cluster could not be listed: %s", error or type(error).__name__)
                 await asyncio.sleep(RETRY_SECONDS)
-                continue
-            self._filled.set()
-            for kind in watch.WATCHED:
-                metrics.WATCHED.labels(kind).set(len(self._store.all(kind)))
-            self._look_at_everything()
-            await asyncio.sleep(self._settings.resync * (0.9 + 0.2 * random.random()))
+            else:
+                return
 
     def _look_at_everything(self) -> None:
         for key in self._store:
@@ -105,9 +110,9 @@ class Operator:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _lead(self) -> None:
-        await self._filled.wait()
         log.info("%s leads", self._settings.identity)
         metrics.LEADER.set(1)
+        await self._list_everything()  # what the leader before us wrote last, however late our watch is
         self._look_at_everything()
         await Term(self._settings, store=self._store, queue=self._queue, client=self._client).serve()
 

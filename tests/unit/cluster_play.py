@@ -73,6 +73,12 @@ class Play:
     recycles: list[Recycled] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
     """Revisions whose pods never answer."""
+    quota: int = 1_000
+    """Most pods that are not being deleted."""
+    half_reached: set[str] = field(default_factory=set)
+    """Pods that answer one listener and not the other."""
+    listening: bool = True
+    """There is a listener that looks for new workers."""
     demand: bool = False
     queued: int = 0
     most: int = 0
@@ -110,7 +116,8 @@ class Play:
             created=pod.created,
             in_rotation=pod.in_rotation,
             running_since=pod.running_since,
-            serving=up and pod.draining_since is None,
+            sought_since=pod.created if self.listening else None,
+            serving=up and pod.draining_since is None and pod.name not in self.half_reached,
             terminating=pod.gone_at is not None,
             crash=pod.crash,
             leaving=pod.leaving,
@@ -148,10 +155,10 @@ class Play:
                 case Fail(worker, kind, message, since):
                     if not any(f.worker == worker and f.kind is kind and f.time >= since for f in self.failures):
                         self.failures.append(Failure(time=self.now, worker=worker, kind=kind, message=message))
-                case TakeOut(worker, reason):
+                case TakeOut(worker, reason, replaced):
                     pod = self._pod(worker)
                     pod.in_rotation = False
-                    pod.leaving = Leaving(reason=reason, since=self.now, replace=True)
+                    pod.leaving = Leaving(reason=reason, since=self.now, replace=replaced)
                 case PutBack(worker):
                     pod = self._pod(worker)
                     pod.in_rotation, pod.leaving = True, None
@@ -193,7 +200,7 @@ class Play:
     def _replica_sets(self) -> None:
         for number, revision in self.revisions.items():
             mine = [p for p in self.alive if p.revision == number and p.in_rotation]
-            for _ in range(revision.replicas - len(mine)):
+            for _ in range(min(revision.replicas - len(mine), self.quota - len(self.alive))):
                 self.serial += 1
                 self.pods.append(Pod(f"pool-{number}-{self.serial}", number, self.now))
             order = sorted(mine, key=lambda p: (p.running_since is not None, -p.created.timestamp()))

@@ -206,7 +206,7 @@ def test_every_event_is_told_with_its_id() -> None:
 
 def every_event() -> list[events.Event]:
     made = {name for name, one in vars(events).items() if inspect.isfunction(one) and one.__module__ == events.__name__}
-    known = {"failed", "recycling", "recycled", "idle", "started", "senseless_wish", "dataclass"}
+    known = {"failed", "recycling", "recycled", "idle", "started", "senseless_wish", "unknown_worker", "dataclass"}
     assert made <= known, "an Event that the pages do not know"
     failures = [events.failed("w", kind, "") for kind in events._FAILURES]
     recycles = [events.recycled("w", reason, failure="") for reason in events._RECYCLES]

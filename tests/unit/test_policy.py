@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from tests.unit.cluster_play import START, VIEW, Play, warm
 
-from webgarden.policy import Failure, Reason, Recycled, Worker, decide
+from webgarden.policy import Failure, Leaving, Reason, Recycled, Worker, decide
 
 MINUTE = timedelta(minutes=1)
 
@@ -370,7 +370,8 @@ def test_failed_starts_back_off_and_recover() -> None:
 
 def test_nothing_is_overdue_while_no_listener_can_say_whether_it_answers() -> None:
     play = Play()
-    play.set(always_running=True, listeners=0, startup_time_limit=10 * timedelta(seconds=1))
+    play.listening = False
+    play.set(always_running=True, startup_time_limit=10 * timedelta(seconds=1))
     play.broken.add("one")
     play.run(60)
     assert play.failures == []
@@ -416,3 +417,84 @@ def test_recycled_is_said_with_the_reason() -> None:
     play.set(recycle_before=play.now)
     play.run(20)
     assert play.recycles == [Recycled(name, Reason.ON_DEMAND)]
+
+
+# What a review has found
+
+
+def test_a_wish_for_a_later_time_waits_for_it() -> None:
+    play = warm()
+    later = play.now + MINUTE
+    play.set(recycle_before=later)
+    assert decide(play.look(), play.now).next_look == later
+    play.run(55)
+    assert play.recycles == []
+    play.run(60)
+    assert len(play.recycles) == 1
+
+
+def test_no_recycle_begins_while_a_listener_that_is_alive_cannot_be_reached() -> None:
+    play = warm()
+    play.set(recycle_before=play.now, listeners_complete=False)
+    play.run(300)
+    assert [p.name for p in play.serving] == ["pool-one-1"]
+    play.set(listeners_complete=True)
+    play.run(10)
+    assert len(play.recycles) == 1
+
+
+def test_a_recycle_is_not_ended_by_time_while_a_listener_cannot_be_reached() -> None:
+    play = warm(shutdown_time_limit=10 * timedelta(seconds=1))
+    play.pods[0].in_flight = 1
+    play.set(recycle_before=play.now)
+    play.run(3)
+    play.set(listeners_complete=False)
+    play.run(100)
+    assert "pool-one-1" in {p.name for p in play.alive}
+    assert play.failures == []
+
+
+def test_a_worker_that_answers_when_its_time_is_just_over_is_drained_and_not_cut() -> None:
+    play = Play()
+    play.set(startup_time_limit=10 * timedelta(seconds=1))
+    play.start = 11 * timedelta(seconds=1)
+    play.demand = True
+    play.run(60)  # the play asserts that nothing which may have had a request is deleted
+    assert len(play.serving) + len(play.failures) >= 1
+
+
+def test_workers_that_were_leaving_when_the_operator_died_are_each_waited_for() -> None:
+    play = warm(max_processes=2, concurrency=1)
+    for pod in play.pods:
+        pod.leaving = Leaving(reason=Reason.IDLE_TIMEOUT, since=play.now, replace=False)
+    busy = play.pods[1]
+    busy.in_flight = 3
+    play.run(20)  # the play's ReplicaSet would delete the busy one if replicas were 0
+    assert busy in play.alive
+    busy.in_flight = 0
+    play.run(20)
+    assert not any(p.leaving for p in play.pods)
+
+
+def test_a_recycle_whose_replacement_cannot_even_be_created_is_given_up_in_a_garden_too() -> None:
+    play = warm(max_processes=2, startup_time_limit=10 * timedelta(seconds=1))
+    play.quota = 2
+    play.set(recycle_before=play.now)
+    play.run(60)
+    assert sorted(p.name for p in play.serving) == ["pool-one-1", "pool-one-2"]
+    assert [bool(r.failed) for r in play.recycles] == [True]
+
+
+def test_a_replacement_that_only_some_listeners_reach_does_not_take_the_old_workers_place() -> None:
+    play = warm(startup_time_limit=10 * timedelta(seconds=1))
+    play.half_reached.add("pool-one-2")
+    play.set(recycle_before=play.now)
+    play.run(60)
+    assert [p.name for p in play.alive] == ["pool-one-1"]
+    assert [bool(r.failed) for r in play.recycles] == [True]
+
+
+def test_an_operator_that_was_away_gives_an_unmarked_worker_the_time_to_answer() -> None:
+    worker = Worker(name="pool-one-1", revision="one", created=START - 10 * MINUTE, sought_since=START)
+    view = replace(VIEW, workers=(worker,), always_running=True)
+    assert decide(view, START + timedelta(seconds=1)).actions == ()

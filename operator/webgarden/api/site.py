@@ -90,7 +90,7 @@ class Application(Part):
 
     path: Annotated[str, WithJsonSchema(_PATH)]
     """`/`, or `/a/b`. The longest path that a request begins with wins."""
-    pool: str = Field(min_length=1, max_length=63)
+    pool: str = Field(min_length=1, max_length=63, pattern=r"^[a-z0-9.-]*[a-z0-9]$")
     """Name of an ApplicationPool in the namespace of the site."""
     app: App | None = None
     """What to run, for pools that use the worker image. Other images know it themselves."""

@@ -127,13 +127,13 @@ class Client:
             "status": status,
         }
         query = {"fieldManager": STATUS_MANAGER, "force": "true"}
-        # A resource that is gone must not be made anew by this: with its uid, the answer is a conflict.
-        manifest["metadata"]["uid"] = metadata["uid"]
+        # Of this object, and as we know it: a status counts, and must not be computed from what is out of date.
+        manifest["metadata"] |= {k: metadata[k] for k in ("uid", "resourceVersion")}
         url = f"{path(key_of(kind, body))}/status"
         try:
             answer = await self.request("PATCH", url, query=query, body=manifest, kind=APPLY)
         except ApiError as error:
-            if error.code in (404, 409):
+            if error.code == 404:
                 return
             raise
         self._store.put(kind, answer)

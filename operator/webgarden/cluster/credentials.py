@@ -30,12 +30,10 @@ class Credentials:
         key = Key(Kind.SECRET, self._namespace, names.AUTHORITY)
         secret = await self._client.get(key)
         authority = _read(secret) if secret else None
-        trusted = [authority] if authority else []
         if authority is None or authority.stale(self._clock()):
             authority = Authority.make(self._clock())
-            trusted.insert(0, authority)
             await self._client.apply(self._secret(authority))
-        await self._client.apply(self._config_map(b"".join(a.certificate_pem for a in trusted)))
+        await self._client.apply(self._config_map(authority.certificate_pem))
         return authority
 
     def _secret(self, authority: Authority) -> Body:
@@ -43,8 +41,8 @@ class Credentials:
         encoded = {name: base64.b64encode(value).decode() for name, value in data.items()}
         return {**self._object("Secret"), "type": "kubernetes.io/tls", "data": encoded}
 
-    def _config_map(self, certificates: bytes) -> Body:
-        return {**self._object("ConfigMap"), "data": {"ca.crt": certificates.decode()}}
+    def _config_map(self, certificate: bytes) -> Body:
+        return {**self._object("ConfigMap"), "data": {"ca.crt": certificate.decode()}}
 
     def _object(self, kind: str) -> Body:
         metadata = {"name": names.AUTHORITY, "namespace": self._namespace, "labels": names.labels("link")}

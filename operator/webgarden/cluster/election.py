@@ -1,4 +1,4 @@
-"""One leader among the replicas, by a Lease. Whoever loses it ends: a fresh start is the standby's state.
+"""One leader among the replicas, by a Lease. Whoever loses it ends its term and stands again.
 
 On a clean end the Lease is given back, so that the other takes over at once instead of when it has run out.
 """
@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 2
 CALL_SECONDS = 3
 UNREACHABLE = (ClientError, TimeoutError, OSError)
-RENEW_SHARE = 0.7
-"""Of the lease: so long may renewing fail before the leader gives up, which must be before another may take it."""
+RENEW_SHARE = 0.4
+"""Of the lease: so long may renewing fail before the leader gives up. With the pause before and a call that hangs after, it
+is still before another may take the lease."""
 
 
 class Election:

@@ -2,7 +2,7 @@
 
 The server's certificate lives in memory only, for 30 days, and is issued anew after 20: no restart is needed, since each new
 connection asks for the current one. The authority's certificate lives ten years and is replaced in its last year; listeners
-read it from a ConfigMap at each connect, where the one before stays until it has expired.
+read it from a ConfigMap at each connect, and one that comes before the kubelet has brought the new one comes again.
 """
 
 from __future__ import annotations

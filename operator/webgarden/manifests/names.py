@@ -24,6 +24,9 @@ RESTARTS: Final = f"{PREFIX}/restarts"
 LEAVING: Final = f"{PREFIX}/leaving"
 """JSON {reason, since, replace}: the worker is on its way out, and why."""
 
+DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
+"""Kubernetes': of pods that are ready, a ReplicaSet deletes the cheapest first."""
+
 # Annotations of Deployments.
 WANTED: Final = f"{PREFIX}/wanted"
 SCALED_AT: Final = f"{PREFIX}/scaled-at"

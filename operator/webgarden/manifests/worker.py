@@ -22,6 +22,10 @@ from webgarden.manifests import names
 from webgarden.manifests.merging import by_name, merge
 
 CONTAINER = "worker"
+MOST_THREADS = 1000
+"""Of a WSGI application. As many as requests may come at a time, or some would wait in the worker, where nobody counts."""
+LONGEST_NAME = 36
+"""Of a pool's name in its Deployment's: what Kubernetes appends must fit, or a pod's name loses the revision."""
 PRE_STOP_SECONDS = 2
 WIND_DOWN_SECONDS = 6
 """What the worker image takes to end its applications when its requests are done or cut."""
@@ -103,6 +107,7 @@ def _imposed(pool: ApplicationPool, applications: Iterable[HostedApplication]) -
         {"name": "WEBGARDEN_POOL", "value": pool.key},
         {"name": "WEBGARDEN_PORT", "value": str(pool.spec.worker.port)},
         {"name": "WEBGARDEN_SHUTDOWN_SECONDS", "value": str(limit)},
+        {"name": "WEBGARDEN_THREADS", "value": str(min(pool.spec.worker.max_concurrent_requests, MOST_THREADS))},
         {"name": "WEBGARDEN_WORKER", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
     ]
     if hosted:
@@ -150,7 +155,7 @@ def deployment(pool: ApplicationPool, template: Manifest, scaling: Scaling) -> M
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {
-            "name": f"{pool.metadata.name}-{number}",
+            "name": f"{pool.metadata.name[:LONGEST_NAME].rstrip('-.')}-{number}",
             "namespace": pool.metadata.namespace,
             "labels": names.labels("worker", **{names.POOL: pool.metadata.name, names.REVISION: number}),
             "annotations": {

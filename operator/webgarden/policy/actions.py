@@ -18,10 +18,12 @@ class Drain:
 
 @dataclass(frozen=True)
 class TakeOut:
-    """Relabel the worker out of its ReplicaSet, which makes a replacement at once. It goes on serving."""
+    """Relabel the worker out of its ReplicaSet, which makes another at once. It goes on serving until it is drained."""
 
     worker: str
     reason: Reason
+    replace: bool = True
+    """False: what is made in its place is not meant to replace it."""
 
 
 @dataclass(frozen=True)

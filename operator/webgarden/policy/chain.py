@@ -75,11 +75,13 @@ def _next_look(view: PoolView, now: datetime) -> datetime | None:
 def _deadlines(view: PoolView) -> Iterable[datetime]:
     if (pause := backoff.until(view)) is not None:
         yield pause
+    if view.recycle_before is not None:
+        yield view.recycle_before
     if (current := view.current) is not None and len(view.fresh) < current.replicas:
         yield current.scaled_at + view.startup_time_limit
     for worker in view.workers:
-        if worker.running_since is None:
-            yield worker.created + view.startup_time_limit
+        if (end := starting.deadline(view, worker)) is not None:
+            yield end
         if worker.draining_since is not None:
             yield worker.draining_since + view.shutdown_time_limit
         if worker.leaving is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from webgarden.policy import draining, starting
-from webgarden.policy.actions import Action, Discard, Fail, PutBack, Recycled, Retire, TakeOut
+from webgarden.policy.actions import Action, Discard, Drain, Fail, PutBack, Recycled, Retire, TakeOut
 from webgarden.policy.view import Leaving, PoolView, Reason, Worker
 
 
@@ -20,9 +20,14 @@ def recycled(view: PoolView, now: datetime, wanted: int) -> list[Action]:
         return [action for worker in leaving for action in _go_on(view, worker, now, wanted)]
     if any(w.leaving is not None for w in view.workers):
         return []  # one is still on its way out: the next one waits
-    due = _due(view)
-    if due is None or len(view.fresh) < wanted or not all(w.serving for w in view.fresh if w is not due):
-        return []  # the last replacement is not there yet
+    due = _due(view, now)
+    if (
+        due is None
+        or not view.listeners_complete
+        or len(view.fresh) < wanted
+        or not all(w.serving for w in view.fresh if w is not due)
+    ):
+        return []  # the last replacement is not there yet, or a listener that we do not hear of needs the old worker
     if view.overlap:
         return [TakeOut(due.name, Reason.ON_DEMAND)]
     return draining.leave(
@@ -34,10 +39,10 @@ def recycled(view: PoolView, now: datetime, wanted: int) -> list[Action]:
     )
 
 
-def _due(view: PoolView) -> Worker | None:
-    """The oldest worker that the administrator wants recycled."""
+def _due(view: PoolView, now: datetime) -> Worker | None:
+    """The oldest worker that the administrator wants recycled. A wish for a later time waits for it."""
     before = view.recycle_before
-    if before is None:
+    if before is None or before > now:
         return None
     due = [w for w in view.fresh if w.created < before and view.recycle_worker in ("", w.name)]
     return min(due, key=lambda w: (w.created, w.name), default=None)
@@ -52,20 +57,23 @@ def _go_on(view: PoolView, worker: Worker, now: datetime, wanted: int) -> list[A
             view, worker, now=now, reason=leaving.reason, end=(Retire(worker.name, leaving.reason, leaving.replace),)
         )
     if sum(w.serving for w in view.fresh) >= wanted:
+        if not view.listeners_complete:
+            return [Drain(worker.name, leaving.reason)]  # a listener that we do not hear of may know no other worker
         end: tuple[Action, ...] = (Discard(worker.name, leaving.reason), Recycled(worker.name, leaving.reason))
         return draining.leave(view, worker, now=now, reason=leaving.reason, end=end)
-    return _give_up(view, worker, leaving, now)
+    if now - leaving.since >= view.startup_time_limit:
+        return _give_up(view, worker, leaving)
+    return []
 
 
-def _give_up(view: PoolView, worker: Worker, leaving: Leaving, now: datetime) -> list[Action]:
-    late = [w for w in view.fresh if starting.overdue(view, w, now)]
-    missing = not view.fresh and now - leaving.since >= view.startup_time_limit
-    if not late and not missing:
-        return []
+def _give_up(view: PoolView, worker: Worker, leaving: Leaving) -> list[Action]:
+    """Put the old worker back. What was to replace it goes out first, so that the ReplicaSet has no choice to make."""
+    late = [w for w in view.fresh if not w.serving]
     cause = next((w.trouble or w.crash for w in late if w.trouble or w.crash), "")
     cause = cause or (view.current.trouble if view.current else "") or starting.NEVER_ANSWERED
     failed = late[0].name if late else worker.name
     return [
+        *(TakeOut(w.name, Reason.STARTUP_TIME_LIMIT, replace=False) for w in late),
         PutBack(worker.name),
         Fail(failed, Reason.STARTUP_TIME_LIMIT, cause, leaving.since),
         Recycled(worker.name, leaving.reason, failed=cause),

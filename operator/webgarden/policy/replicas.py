@@ -22,7 +22,9 @@ def replicas(view: PoolView, *, wanted: int, retired: frozenset[str], now: datet
 
 
 def _staying(view: PoolView, revision: Revision, retired: frozenset[str]) -> int:
-    return sum(1 for w in view.rotation if w.revision == revision and w.name not in retired)
+    """Workers that stay, at most as many as the Deployment has; one that is still to be drained stays."""
+    there = [w for w in view.workers if w.revision == revision.revision and w.in_rotation and not w.terminating]
+    return min(revision.replicas, sum(w.name not in retired for w in there))
 
 
 def _room(view: PoolView, *, wanted: int, retired: frozenset[str], now: datetime) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from webgarden.policy import draining
 from webgarden.policy.actions import Action, Fail, Retire
 from webgarden.policy.view import PoolView, Reason, Worker
 
@@ -14,21 +15,36 @@ NEVER_ANSWERED = "it did not answer on its port"
 
 
 def overdue(view: PoolView, worker: Worker, now: datetime) -> bool:
-    """Nobody can tell without a listener, so nothing is overdue then."""
-    late = now - worker.created >= view.startup_time_limit
-    return late and worker.running_since is None and view.listeners > 0
+    """Nobody can tell without a listener, and each of them must have had the time: an operator that was away knows of
+    workers which it has never seen answering."""
+    end = deadline(view, worker)
+    return end is not None and now >= end
+
+
+def deadline(view: PoolView, worker: Worker) -> datetime | None:
+    """When the worker will have taken too long; None when it has answered, or nobody can tell."""
+    if worker.running_since is not None or worker.sought_since is None:
+        return None
+    return max(worker.created, worker.sought_since) + view.startup_time_limit
 
 
 def failed(view: PoolView, now: datetime) -> list[Action]:
-    actions: list[Action] = []
-    for worker in view.rotation:
-        if overdue(view, worker, now):
-            cause = worker.trouble or worker.crash or NEVER_ANSWERED
-            actions += [
-                Fail(worker.name, Reason.STARTUP_TIME_LIMIT, cause, worker.created),
-                Retire(worker.name, Reason.STARTUP_TIME_LIMIT),
-            ]
+    """Drained before it ends: it may answer in this very moment."""
+    actions = [
+        action
+        for worker in view.rotation
+        if overdue(view, worker, now)
+        for action in draining.leave(view, worker, now=now, reason=Reason.STARTUP_TIME_LIMIT, end=_end(worker))
+    ]
     return actions or _uncreated(view, now)
+
+
+def _end(worker: Worker) -> tuple[Action, ...]:
+    cause = worker.trouble or worker.crash or NEVER_ANSWERED
+    return (
+        Fail(worker.name, Reason.STARTUP_TIME_LIMIT, cause, worker.created),
+        Retire(worker.name, Reason.STARTUP_TIME_LIMIT),
+    )
 
 
 def _uncreated(view: PoolView, now: datetime) -> list[Action]:

@@ -54,6 +54,9 @@ class Worker:
     """Its labels match the ReplicaSet's selector, so it counts as a replica."""
     running_since: datetime | None = None
     """When a listener first saw it answer; written on the pod."""
+    sought_since: datetime | None = None
+    """Since when every connected listener has been looking for its answer; its birth, while it has no address that
+    they could look at; None while one of them has not said so."""
     serving: bool = False
     """Every connected listener gives it requests now."""
     terminating: bool = False
@@ -108,12 +111,10 @@ class PoolView:
     demand: bool = False
     """A request waits and there is no worker."""
     queued: int = 0
-    listeners: int = 1
-    """Listeners that are connected. Without one nobody can say whether a worker answers."""
     listeners_complete: bool = True
     """Every listener that is alive is connected: nobody may be giving out requests that we do not hear of."""
     recycle_before: datetime | None = None
-    """Workers born before this moment are to be recycled, by an administrator's wish."""
+    """Workers born before this moment are to be recycled when it has come, by an administrator's wish."""
     recycle_worker: str = ""
     """Only this one, if set."""
 

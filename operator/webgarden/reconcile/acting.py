@@ -50,17 +50,18 @@ class Acting:
         gone: list[tuple[Worker, bool]] = []
         for action in decision.actions:
             match action:
-                case TakeOut(name, reason):
-                    await self._take_out(
-                        bodies[name], Leaving(reason=reason, since=self._now, replace=True), event=True
-                    )
+                case TakeOut(name, reason, replace):
+                    leaving = Leaving(reason=reason, since=self._now, replace=replace)
+                    await self._take_out(bodies[name], leaving, event=replace)
                 case PutBack(name):
                     await self._put_back(bodies[name])
                 case Retire(name, reason, replace):
                     alone = decision.replicas.get(self._workers[name].revision, 0) == 0
                     await self._retire(bodies[name], reason, replace=replace, alone=alone)
                     worker = self._workers[name]
-                    gone += [(worker, not worker.drained)] if not (alone and worker.drained) else []
+                    # One that is drained, or never ran, the ReplicaSet ends: deleted by us, it might be replaced first.
+                    cut = not worker.drained and worker.running_since is not None
+                    gone += [(worker, cut)] if cut or not alone else []
                 case Discard(name, reason):
                     worker = self._workers[name]
                     gone.append((worker, not worker.drained and reason is not Reason.CRASH))
@@ -99,10 +100,11 @@ class Acting:
             await self._tell(events.recycling(body["metadata"]["name"], leaving.reason))
 
     async def _put_back(self, body: Body) -> None:
+        """With a cost of deletion: for a moment there are too many, and it must not be this one that goes."""
         patch: dict[str, Any] = {
             "metadata": {
                 "labels": {names.ROTATION: "in"},
-                "annotations": {names.LEAVING: None},
+                "annotations": {names.LEAVING: None, names.DELETION_COST: "1000"},
                 "ownerReferences": [],
             }
         }

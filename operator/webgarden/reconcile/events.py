@@ -49,6 +49,11 @@ def senseless_wish(value: str) -> Event:
     return Event("RecycleRequestInvalid", text, 5070, warning=True)
 
 
+def unknown_worker(worker: str) -> Event:
+    text = f"{names.RECYCLE} names {worker}, which is no worker of this pool: see status.workers"
+    return Event("RecycleRequestInvalid", text, 5070, warning=True)
+
+
 def idle(worker: str, minutes: float) -> Event:
     return Event("IdleTimeout", f"Worker {worker} was stopped after {minutes:g} minutes without a request", 5186)
 

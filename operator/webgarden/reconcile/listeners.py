@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from webgarden.api.webserver import NAME, WebServer, WebServerSpec
 from webgarden.manifests import names
-from webgarden.reconcile.ports import Key, Kind, Store
+from webgarden.reconcile.ports import Body, Key, Kind, Store
 
 DEFAULT = Key(Kind.WEB_SERVER, "", NAME)
 
@@ -39,9 +39,9 @@ class Listeners:
         )
 
 
-def _alive(pod: dict[str, object]) -> bool:
-    status = pod.get("status")
-    if not isinstance(status, dict) or status.get("phase") != "Running":
+def _alive(pod: Body) -> bool:
+    status = pod.get("status") or {}
+    if status.get("phase") != "Running":
         return False
-    conditions = status.get("conditions") or []
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or [])
+    return ready or bool(pod["metadata"].get("deletionTimestamp"))

@@ -19,6 +19,7 @@ from webgarden.reconcile.ports import Body, PoolFacts, WorkerFacts
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 NO_FACTS = WorkerFacts()
+KINDS_OF_FAILURE = frozenset(Reason)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +29,6 @@ class Memory:
     begun: datetime
     draining: Mapping[str, datetime]
     """Worker -> since when it is being drained."""
-    recycle_seen: datetime | None = None
-    """When the recycle annotation had its present value first: a clock that runs ahead must not recycle newer workers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,6 @@ class Observation:
     pods: tuple[Body, ...]
     deployments: tuple[Body, ...]
     facts: PoolFacts
-    listeners: int
     listeners_complete: bool
     memory: Memory
     now: datetime
@@ -61,19 +59,23 @@ def view(seen: Observation) -> PoolView:
         overlap=not spec.recycling.disallow_overlapping_rotation,
         revision=seen.revision,
         begun=seen.memory.begun,
-        revisions=tuple(_revision(d) for d in seen.deployments),
+        revisions=tuple(_revision(d) for d in seen.deployments if _number(d)),
         workers=tuple(_worker(p, seen) for p in seen.pods),
         failures=tuple(
             Failure(time=f.time, worker=f.worker, kind=Reason(f.kind), message=f.message)
             for f in seen.pool.status.failures
+            if f.kind in KINDS_OF_FAILURE
         ),
         demand=seen.facts.demand,
         queued=seen.facts.queued,
-        listeners=seen.listeners,
         listeners_complete=seen.listeners_complete,
         recycle_before=before,
         recycle_worker=worker,
     )
+
+
+def _number(deployment: Body) -> str:
+    return str((deployment["metadata"].get("labels") or {}).get(names.REVISION, ""))
 
 
 def _revision(deployment: Body) -> Revision:
@@ -82,7 +84,7 @@ def _revision(deployment: Body) -> Revision:
     replicas = deployment["spec"].get("replicas", 1)
     wanted = annotations.get(names.WANTED, "")
     return Revision(
-        revision=metadata["labels"][names.REVISION],
+        revision=_number(deployment),
         name=metadata["name"],
         replicas=replicas,
         wanted=int(wanted) if wanted.isdecimal() else replicas,
@@ -104,19 +106,23 @@ def _worker(pod: Body, seen: Observation) -> Worker:
     labels = metadata.get("labels") or {}
     facts = seen.facts.workers.get(name, NO_FACTS)
     running_since = time((metadata.get("annotations") or {}).get(names.RUNNING_SINCE))
+    created = time(metadata.get("creationTimestamp")) or seen.now
+    # What has no address yet is in no listener's table: nobody gives it a request, and nobody looks for its answer.
+    unknown = not (pod.get("status") or {}).get("podIP")
     return Worker(
         name=name,
         revision=labels.get(names.REVISION, ""),
-        created=time(metadata.get("creationTimestamp")) or seen.now,
+        created=created,
         in_rotation=labels.get(names.ROTATION) == "in",
         running_since=running_since or (seen.now if facts.seen else None),
+        sought_since=created if unknown else facts.sought_since,
         serving=facts.serving,
         terminating=bool(metadata.get("deletionTimestamp")),
         crash=crash(pod),
         trouble=trouble(pod),
         leaving=leaving(pod),
         draining_since=seen.memory.draining.get(name),
-        drained=facts.drained and seen.listeners_complete,
+        drained=unknown or (facts.drained and seen.listeners_complete),
         in_flight=facts.in_flight,
         last_activity=facts.last_activity,
     )
@@ -188,22 +194,26 @@ def ready(pod: Body) -> bool:
 
 
 def recycle_request(seen: Observation) -> tuple[datetime | None, str]:
-    """(workers born before this are to be recycled, the only worker that is meant) by annotation; None when done."""
+    """(workers born before this are to be recycled, the only worker that is meant) by annotation; None when done.
+
+    In whole seconds, as the birth of a pod is: a replacement that is made in the second of the wish is not older than it.
+    """
     text = seen.pool.metadata.annotations.get(names.RECYCLE, "")
     last = seen.pool.status.last_recycle
-    if not text or (last is not None and last.request == text and last.result == "Failed"):
+    if last is not None and last.request == text and last.result == "Failed":
         return None, ""
     wished = wished_time(text)
-    if wished is None:
-        return None, ""
-    before = min(wished, seen.memory.recycle_seen or wished)
-    # Pods have whole seconds: the replacement made in the second of the wish must not look older than it.
-    return before.replace(microsecond=0), text.partition(",")[2].strip()
+    return (wished.replace(microsecond=0) if wished else None), wished_worker(text)
 
 
 def wished_time(annotation: str) -> datetime | None:
     """The time in a recycle annotation, `<time>[,<worker>]`; None when there is none."""
     return time(annotation.partition(",")[0].strip())
+
+
+def wished_worker(annotation: str) -> str:
+    """The worker in a recycle annotation; empty for all."""
+    return annotation.partition(",")[2].strip()
 
 
 def time(text: str | None) -> datetime | None:

@@ -49,7 +49,10 @@ class _Memory:
 
     begun: datetime
     draining: dict[str, datetime] = field(default_factory=dict)
-    recycle: tuple[str, datetime] | None = None
+    wish: str = ""
+    """Value of the recycle annotation that was looked at."""
+    recycled: set[str] = field(default_factory=set)
+    """Workers whose recycling has been counted."""
     status_written: datetime | None = None
     refused: _Refusal | None = None
 
@@ -106,13 +109,16 @@ class PoolReconciler:
         return self._next_look(decision, memory, seen, refused=refused)
 
     async def _notice_wish(self, pool: ApplicationPool, memory: _Memory) -> None:
-        """Remember when the recycle annotation had its value first, and say so if it makes no sense."""
-        wish = pool.metadata.annotations.get(names.RECYCLE, "")
-        if not wish or (memory.recycle is not None and memory.recycle[0] == wish):
+        """Say so, once, if the recycle annotation makes no sense."""
+        before, memory.wish = memory.wish, pool.metadata.annotations.get(names.RECYCLE, "")
+        if memory.wish in ("", before):
             return
-        memory.recycle = (wish, self._clock())
-        if observing.wished_time(wish) is None:
-            await self._tell(pool.as_dict(), events.senseless_wish(wish))
+        worker = observing.wished_worker(memory.wish)
+        pods = self._store.of_pool(Kind.POD, Key(Kind.POOL, pool.metadata.namespace, pool.metadata.name))
+        if observing.wished_time(memory.wish) is None:
+            await self._tell(pool.as_dict(), events.senseless_wish(memory.wish))
+        elif worker and worker not in (pod["metadata"]["name"] for pod in pods):
+            await self._tell(pool.as_dict(), events.unknown_worker(worker))
 
     def _usable(self, key: Key, number: str, memory: _Memory) -> str:
         """The revision to work with: of a template that was refused, the newest Deployment's before it."""
@@ -150,12 +156,10 @@ class PoolReconciler:
             pods=tuple(self._store.of_pool(Kind.POD, key)),
             deployments=tuple(self._store.of_pool(Kind.DEPLOYMENT, key)),
             facts=self._link.facts(key.path),
-            listeners=len(connected),
             listeners_complete=self._listeners.alive() <= connected,
             memory=Memory(
                 begun=memory.begun,
                 draining=dict(memory.draining),
-                recycle_seen=memory.recycle[1] if memory.recycle else None,
             ),
             now=self._clock(),
         )
@@ -175,11 +179,23 @@ class PoolReconciler:
             wait = math.ceil((decision.paused_until - seen.now).total_seconds())
             refusing = Refusing(reason=Reason.STARTUP_TIME_LIMIT, retry_after=max(1, wait))
         endpoints = _endpoints(seen, view, decision, probed=has_readiness_probe(template))
-        self._link.publish_pool(pool_entry(seen.pool, endpoints, listeners=self._listeners.wanted(), refusing=refusing))
+        self._link.publish_pool(
+            pool_entry(
+                seen.pool,
+                endpoints,
+                listeners=max(self._listeners.wanted(), len(self._link.connected())),
+                refusing=refusing,
+            )
+        )
+
+    def _sharers(self) -> int:
+        """Listeners among which a pool's limits are divided: more than are wanted, while they are being replaced."""
+        return max(self._listeners.wanted(), len(self._link.connected()))
 
     async def _record(self, body: Body, seen: Observation, view: PoolView, decision: Decision, memory: _Memory) -> None:
         refused = memory.refused.message if memory.refused else ""
-        new = status.build(seen, view, decision, refused=refused)
+        recycles = status.uncounted(seen, decision, memory.recycled)
+        new = status.build(seen, view, decision, new_recycles=recycles, refused=refused)
         if not self._worth_writing(seen.pool.status, new, memory, seen.now):
             return
         await self._writer.write_status(body, new.as_dict())
@@ -187,7 +203,9 @@ class PoolReconciler:
         about = seen.pool.as_dict()
         for failure in status.new_failures(view, decision, seen.now):
             await self._tell(about, events.failed(failure.worker, failure.kind, failure.message))
-        for done in status.new_recycles(seen, decision):
+        there = {w.name for w in view.workers}
+        memory.recycled = {r.worker for r in recycles if not r.failed} | (memory.recycled & there)
+        for done in recycles:
             await self._tell(about, events.recycled(done.worker, done.reason, failure=done.failed))
 
     @staticmethod

@@ -90,6 +90,8 @@ class Recorder(Protocol):
 class WorkerFacts:
     """What the listeners say of one worker, all together."""
 
+    sought_since: datetime | None = None
+    """Since when all connected ones have it in their table; None while one has not said so, or none is connected."""
     seen: bool = False
     """At least one gives it requests, or did before it was drained."""
     serving: bool = False

@@ -5,8 +5,8 @@ A condition is the first finding of an ordered chain, as in a checklist: the fir
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
 
 from webgarden.api import pool as api
 from webgarden.api.conditions import Finding, Truth, merge
@@ -16,15 +16,18 @@ from webgarden.policy.view import Reason
 from webgarden.reconcile.observing import Observation, time
 
 KEPT_FAILURES = 20
+FAILURES_FOR = timedelta(hours=1)
 MAX_REQUEST = 253
 
 
-def build(seen: Observation, view: PoolView, decision: Decision, *, refused: str) -> api.ApplicationPoolStatus:
+def build(
+    seen: Observation, view: PoolView, decision: Decision, *, new_recycles: list[Recycled], refused: str
+) -> api.ApplicationPoolStatus:
     """The new status. `refused`: the API server's words about the pod template, or empty."""
     old = seen.pool.status
     workers = tuple(_worker_status(w, seen, decision) for w in sorted(view.workers, key=lambda w: (w.created, w.name)))
     state, reason = state_of(view, decision)
-    recycles, last = _recycles(seen, decision)
+    recycles, last = _recycles(seen, new_recycles)
     findings = _findings(view, decision, refused=refused, generation=seen.pool.metadata.generation)
     return api.ApplicationPoolStatus(
         observed_generation=seen.pool.metadata.generation,
@@ -38,9 +41,9 @@ def build(seen: Observation, view: PoolView, decision: Decision, *, refused: str
         last_recycle=last,
         failures=tuple(
             api.Failure(time=f.time, worker=f.worker, kind=f.kind, message=f.message)
-            for f in [*view.failures, *new_failures(view, decision, seen.now)][-KEPT_FAILURES:]
+            for f in _kept(view, [*view.failures, *new_failures(view, decision, seen.now)], seen.now)
         ),
-        queue=api.QueueStatus(length=seen.facts.queued, rejected=seen.facts.rejected),
+        queue=api.QueueStatus(length=seen.facts.queued, rejected=max(old.queue.rejected, seen.facts.rejected)),
         conditions=merge(old.conditions, findings, seen.now),
     )
 
@@ -60,44 +63,65 @@ def _on_record(failures: Iterable[Failure], fail: Fail) -> bool:
     return any(f.worker == fail.worker and f.kind is fail.kind and f.time >= since for f in failures)
 
 
-def new_recycles(seen: Observation, decision: Decision) -> list[Recycled]:
-    """Recycles that are not counted yet: a worker is recycled once, so its name tells."""
+def uncounted(seen: Observation, decision: Decision, counted: Collection[str]) -> list[Recycled]:
+    """Recycles that are to be counted now. A worker is recycled once, so its name tells; `counted` are those that this
+    operator has counted. One that came to nothing may be tried again, by another wish."""
     last = seen.pool.status.last_recycle
     return [
         a
         for a in decision.actions
-        if isinstance(a, Recycled) and not (last and last.worker == a.worker and last.result == _result(a))
+        if isinstance(a, Recycled)
+        and a.worker not in counted
+        and not (last and last == _recycle(seen, a).model_copy(update={"time": last.time}))
     ]
+
+
+def _recycle(seen: Observation, recycled: Recycled) -> api.LastRecycle:
+    asked = seen.pool.metadata.annotations.get(names.RECYCLE, "") if recycled.reason is Reason.ON_DEMAND else ""
+    return api.LastRecycle(
+        time=seen.now,
+        worker=recycled.worker,
+        reason=recycled.reason,
+        result=_result(recycled),
+        request=asked[:MAX_REQUEST],
+    )
 
 
 def _result(recycled: Recycled) -> str:
     return "Failed" if recycled.failed else "Succeeded"
 
 
-def _recycles(seen: Observation, decision: Decision) -> tuple[int, api.LastRecycle | None]:
+def _recycles(seen: Observation, new: list[Recycled]) -> tuple[int, api.LastRecycle | None]:
     old = seen.pool.status
-    new = new_recycles(seen, decision)
     if not new:
         return old.recycles, old.last_recycle
-    last = new[-1]
-    asked = seen.pool.metadata.annotations.get(names.RECYCLE, "") if last.reason is Reason.ON_DEMAND else ""
-    record = api.LastRecycle(
-        time=seen.now, worker=last.worker, reason=last.reason, result=_result(last), request=asked[:MAX_REQUEST]
-    )
-    return old.recycles + sum(not r.failed for r in new), record
+    return old.recycles + sum(not r.failed for r in new), _recycle(seen, new[-1])
+
+
+def _kept(view: PoolView, failures: list[Failure], now: datetime) -> list[Failure]:
+    """Failures of the last hour, without failed starts that a successful one came after: those are over."""
+    started = max((w.running_since for w in view.fresh if w.running_since), default=None)
+    kept = [
+        f
+        for f in failures
+        if now - f.time < FAILURES_FOR
+        and not (started is not None and f.kind is Reason.STARTUP_TIME_LIMIT and f.time < started)
+    ]
+    return kept[-KEPT_FAILURES:]
 
 
 def _worker_status(worker: Worker, seen: Observation, decision: Decision) -> api.WorkerStatus:
     facts = seen.facts.workers.get(worker.name)
     pod = next(p for p in seen.pods if p["metadata"]["name"] == worker.name)
     state, reason = worker_state(worker, decision)
+    known = next((w for w in seen.pool.status.workers if w.name == worker.name), None)
     return api.WorkerStatus(
         name=worker.name,
         state=state,
         reason=reason,
         start_time=time(pod["metadata"].get("creationTimestamp")),
         address=(pod.get("status") or {}).get("podIP") or "",
-        requests=facts.requests if facts else 0,
+        requests=max(known.requests if known else 0, facts.requests if facts else 0),
         in_flight=worker.in_flight,
         last_request_time=worker.last_activity,
     )
