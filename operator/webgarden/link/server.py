@@ -81,7 +81,8 @@ class LinkServer:
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
-        await asyncio.gather(*(socket.close() for socket in self._sockets))
+        for socket in list(self._sockets):
+            await socket.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
