@@ -28,10 +28,7 @@ NAMES = (
 )
 _VERSION = "k8s.io/component-base/version"
 _MINOR = KUBERNETES.split(".")[1]
-_FLAGS = (
-    f"-s -w -X {_VERSION}.gitVersion=v{KUBERNETES}"
-    f" -X {_VERSION}.gitMajor=1 -X {_VERSION}.gitMinor={_MINOR}"
-)
+_FLAGS = f"-s -w -X {_VERSION}.gitVersion=v{KUBERNETES} -X {_VERSION}.gitMajor=1 -X {_VERSION}.gitMinor={_MINOR}"
 
 
 def folder() -> Path:
@@ -67,9 +64,7 @@ def helm() -> Path:
 def _go(*arguments: str) -> None:
     environment = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOBIN": str(folder())}
     folder().mkdir(parents=True, exist_ok=True)
-    commands.logged(
-        [_toolchain(), *arguments], log=_log(), environment=environment, directory=SOURCE
-    )
+    commands.logged([_toolchain(), *arguments], log=_log(), environment=environment, directory=SOURCE)
 
 
 def _toolchain() -> str:

@@ -71,9 +71,7 @@ def piped(source: Command, sink: Command) -> None:
     _require(sink)
     with subprocess.Popen(source, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as writer:
         assert writer.stdout and writer.stderr
-        reader = subprocess.run(
-            sink, stdin=writer.stdout, capture_output=True, text=True, check=False
-        )
+        reader = subprocess.run(sink, stdin=writer.stdout, capture_output=True, text=True, check=False)
         writer.stdout.close()
         complaint = writer.stderr.read().decode(errors="replace")
     for command, code, said in (

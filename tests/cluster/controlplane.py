@@ -68,9 +68,7 @@ def start(place: Place) -> ControlPlane:
     plane = prepare(place)
     programs = binaries.kubernetes()
     plane.processes.start("etcd", [programs / "etcd", *etcd_flags(place)])
-    apiserver = plane.processes.start(
-        "kube-apiserver", [programs / "kube-apiserver", *apiserver_flags(plane)]
-    )
+    apiserver = plane.processes.start("kube-apiserver", [programs / "kube-apiserver", *apiserver_flags(plane)])
     until(plane.api.ready, "the API", seconds=60, process=apiserver)
     controllers = plane.processes.start(
         "kube-controller-manager", [programs / "kube-controller-manager", *controller_flags(plane)]

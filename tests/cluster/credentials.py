@@ -49,9 +49,7 @@ class Authority:
         self.certificate.write_bytes(_pem(certificate))
         self.key = write_key(directory / "ca.key", self._key)
 
-    def issue(
-        self, name: str, user: str, *, group: str = "", serves: Sequence[str] = ()
-    ) -> tuple[Path, Path]:
+    def issue(self, name: str, user: str, *, group: str = "", serves: Sequence[str] = ()) -> tuple[Path, Path]:
         """A certificate and its key, for a client and, with addresses or names, for a server."""
         key = ec.generate_private_key(ec.SECP256R1())
         uses = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
@@ -101,9 +99,7 @@ def _signed_by(issuer: x509.SubjectKeyIdentifier) -> x509.AuthorityKeyIdentifier
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer)
 
 
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
-) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()

@@ -75,8 +75,5 @@ def _endpoints() -> Object:
         "metadata": {"name": NAME, "labels": {"kubernetes.io/service-name": NAME}},
         "addressType": "IPv4",
         "endpoints": [{"addresses": [network.NODE], "conditions": {"ready": True}}],
-        "ports": [
-            {"name": protocol.lower(), "protocol": protocol, "port": PORT}
-            for protocol in ("UDP", "TCP")
-        ],
+        "ports": [{"name": protocol.lower(), "protocol": protocol, "port": PORT} for protocol in ("UDP", "TCP")],
     }

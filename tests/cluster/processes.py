@@ -95,9 +95,7 @@ def start_time(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
-def until(
-    condition: Callable[[], bool], what: str, *, seconds: float, process: Process | None = None
-) -> None:
+def until(condition: Callable[[], bool], what: str, *, seconds: float, process: Process | None = None) -> None:
     """Wait for a condition, but not for a process that has ended already."""
     deadline = time.monotonic() + seconds
     while not condition():
