@@ -54,6 +54,8 @@ class _Pool:
     """Worker -> version at which it was told or changed last."""
     demand: dict[str, datetime] = field(default_factory=dict)
     activity: dict[str, datetime] = field(default_factory=dict)
+    sought: dict[str, datetime] = field(default_factory=dict)
+    """Worker -> when all connected listeners were first known to have it in their table."""
     requests: dict[str, dict[str, int]] = field(default_factory=dict)
     """Worker -> boot of a listener -> requests that it gave to the worker."""
     rejected: dict[str, int] = field(default_factory=dict)
@@ -69,7 +71,8 @@ class Hub:
         self._clock = clock
         self._touched = touched
         self._changed = changed
-        self._version = 1
+        # From the clock, so that no report about the table of a leader before this one can pass for one about ours.
+        self._version = int(clock().timestamp() * 1000)
         self._pools: dict[str, _Pool] = {}
         self._sites: dict[str, link.Site] = {}
         self._sessions: dict[str, _Session] = {}
@@ -122,7 +125,9 @@ class Hub:
             demand=any(time > oldest for name, time in known.demand.items() if name in self._sessions),
             queued=sum(report.queued for report in heard),
             rejected=sum(known.rejected.values()),
-            workers={w.name: _worker_facts(w, known, list(reports.values())) for w in known.entry.workers},
+            workers={
+                w.name: _worker_facts(w, known, list(reports.values()), self._clock()) for w in known.entry.workers
+            },
         )
 
     # What the server says.
@@ -191,11 +196,12 @@ class Hub:
             known.demand[session.peer.name] = self._clock()
             self._touched(demand.pool)
 
-    def _forget_workers(self, known: _Pool) -> None:
+    @staticmethod
+    def _forget_workers(known: _Pool) -> None:
         names = {w.name for w in known.entry.workers}
-        for name in known.requests.keys() - names:
-            del known.requests[name]
-            known.activity.pop(name, None)
+        for memory in (known.requests, known.activity, known.sought):
+            for name in memory.keys() - names:
+                del memory[name]
 
     def _next(self) -> int:
         self._version += 1
@@ -211,7 +217,7 @@ class Hub:
             self._touched(key)
 
 
-def _worker_facts(worker: link.Worker, known: _Pool, reports: list[link.Report | None]) -> WorkerFacts:
+def _worker_facts(worker: link.Worker, known: _Pool, reports: list[link.Report | None], now: datetime) -> WorkerFacts:
     since = known.since.get(worker.name, 0)
     found = [_find(report, worker.name) for report in reports]
     current = [
@@ -219,7 +225,10 @@ def _worker_facts(worker: link.Worker, known: _Pool, reports: list[link.Report |
         for report, seen in zip(reports, found, strict=True)
     ]
     heard = [seen for seen in found if seen is not None]
+    if reports and all(current):
+        known.sought.setdefault(worker.name, now)
     return WorkerFacts(
+        sought_since=known.sought.get(worker.name),
         seen=any(seen.state in ON_DUTY for seen in heard),
         serving=bool(reports) and all(seen is not None and seen.state is link.WorkerState.SERVING for seen in current),
         drained=worker.draining and all(_is_drained(report, worker.name, since) for report in reports),

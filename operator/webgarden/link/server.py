@@ -81,8 +81,7 @@ class LinkServer:
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
-        for socket in list(self._sockets):
-            await socket.close()
+        await asyncio.gather(*(socket.close() for socket in self._sockets))
         if self._runner is not None:
             await self._runner.cleanup()
 
