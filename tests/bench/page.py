@@ -1,0 +1,72 @@
+"""The report as a page of Markdown, and its short form."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from tests.bench.bed import Bed
+from tests.bench.figures import Report, Row, table
+
+INTRODUCTION = """\
+# Benchmarks
+
+Each figure is the median of its rounds, with the smallest and the largest in brackets. What stands beside it was measured in
+the same run, on the same machine, taking turns. Client, proxy, workers, control plane and node share the cores named below,
+so ratios say more than absolute figures. A goal that was missed is marked; nothing in the test suite asserts on a time.
+"""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the figures hang on."""
+
+    date: str
+    machine: str
+    versions: str
+
+
+def surroundings(bed: Bed, now: datetime) -> Surroundings:
+    return Surroundings(f"{now:%Y-%m-%d %H:%M} UTC", _machine(), _versions(bed))
+
+
+def _machine() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine()
+    )
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    load = os.getloadavg()[2]
+    return f"{os.cpu_count()} cores of {model}, {memory:.0f} GiB, Linux {platform.release()}; load average {load:.1f}"
+
+
+def _versions(bed: Bed) -> str:
+    listener = bed.installation.pods("listener")[0]["metadata"]["name"]
+    inside = ("exec", "-n=webgarden", listener, "-c=haproxy", "--", "haproxy", "-v")
+    haproxy = bed.installation.kubectl(*inside).split()[2]
+    kubernetes = bed.kubernetes.request("GET", "/version")["gitVersion"]
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return f"Webgarden {commit.stdout.strip() or 'unknown'}, Kubernetes {kubernetes}, HAProxy {haproxy}"
+
+
+def page(reports: Sequence[Report], around: Surroundings, command: str) -> str:
+    facts = f"- {around.date}\n- {around.machine}\n- {around.versions}\n- again: `{command}`\n"
+    parts = [INTRODUCTION, facts]
+    for report in reports:
+        parts.append(f"## {report.title}\n\n{report.how}\n\n{table(report.rows)}\n")
+        parts += [f"{note}\n" for note in report.notes]
+    return "\n".join(parts)
+
+
+def short(reports: Iterable[Report]) -> str:
+    return table(_summary(reports))
+
+
+def _summary(reports: Iterable[Report]) -> Iterable[Row]:
+    for report in reports:
+        yield from (row for row in report.rows if row.what in report.summary)
