@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.e2e.asking import Place, at_once
 from tests.e2e.installation import LISTENER_PORT
-from tests.e2e.tenant import Pool, Tenant
+from tests.e2e.tenant import ABRUPT, Pool, Tenant
 from tests.e2e.traffic import traffic
 
 
@@ -62,7 +62,7 @@ OBSTACLES = {
         'serviceaccount "nobody" not found',
         {"template": None},
     ),
-    "deaf": Obstacle({"command": ["sleep", "1000"]}, "did not answer on its port", {"command": None}),
+    "deaf": Obstacle({"command": ["sleep", "1000"]}, "did not answer on its port", ABRUPT),
     "refused": Obstacle(
         {
             "template": {

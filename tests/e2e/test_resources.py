@@ -126,7 +126,8 @@ def test_what_makes_no_sense_is_refused_and_the_others_go_on(tenant: Tenant) -> 
         with pytest.raises(ApiError, match="there is one WebServer"):
             web_server = {"apiVersion": VERSION, "kind": "WebServer", "metadata": {"name": "second"}, "spec": {}}
             tenant.installation.kubernetes.apply(web_server)
-        broken = tenant.pool("broken", worker={"template": {"spec": {"containers": [{"name": "x", "image": 7}]}}})
+        mount = {"name": "worker", "volumeMounts": [{"name": "absent", "mountPath": "/absent"}]}
+        broken = tenant.pool("broken", worker={"template": {"spec": {"containers": [mount]}}})
         broken.until(lambda: broken.condition("Accepted")["status"] == "False", "the template to be refused")
         load.answered(50)
         result = load.end()
@@ -137,7 +138,7 @@ def test_what_makes_no_sense_is_refused_and_the_others_go_on(tenant: Tenant) -> 
 def test_a_deleted_pool_answers_503_and_leaves_nothing(tenant: Tenant) -> None:
     pool = tenant.garden(startMode="AlwaysRunning", model={"maxProcesses": 2})
     pool.running(2)
-    (long,) = at_once(1, pool.place, pool.host, "/sleep?s=4")
+    (long,) = at_once(1, pool.place, pool.host, "/sleep?s=12")
     pool.until(lambda: any(w["inFlight"] for w in pool.status["workers"]), "the request to be in flight")
     pool.recycle()
     pool.until(lambda: pool.condition("Progressing")["reason"] == "Recycling", "a recycle in the middle of it")
