@@ -104,10 +104,14 @@ class Tenant:
         """
         host = f"{secrets.token_hex(4)}.{self.namespace}.test"
         self.site("absent", host=host, name="marker", hosted=False)
-        places = [Place(p["status"]["podIP"], LISTENER_PORT) for p in self.installation.pods("listener")]
 
         def everywhere() -> bool:
-            return all(asking.ask(place, host).reason == "PoolMissing" for place in places)
+            pods = self.installation.pods("listener")
+            places = [Place(p["status"].get("podIP", ""), LISTENER_PORT) for p in pods]
+            try:
+                return bool(places) and all(asking.ask(place, host).reason == "PoolMissing" for place in places)
+            except OSError:
+                return False  # a listener that only just starts
 
         until(everywhere, "every listener to know", seconds=COMES_UP, seen=self.describe)
 
