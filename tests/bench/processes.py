@@ -1,6 +1,7 @@
-"""What containers use, read from /proc of the machine: their processes are ordinary ones there, found by their cgroup.
+"""What containers use, read from the machine: their processes are ordinary ones there, found by their cgroup.
 
-Memory is the resident set, so pages that processes share are counted in each. CPU of a process that has ended is not seen.
+Memory is the resident set, so pages that processes share are counted in each. CPU is the cgroup's, so that of processes that
+have ended is in it.
 """
 
 from __future__ import annotations
@@ -15,11 +16,8 @@ from types import MappingProxyType
 
 from tests.e2e.kubernetes import Body
 
-TICK: float = os.sysconf("SC_CLK_TCK")
 PAGE: int = os.sysconf("SC_PAGE_SIZE")
-RSS_PAGES = 21
-USER_TICKS, SYSTEM_TICKS = 11, 12
-"""Fields of /proc/PID/stat behind the name, counted from 0."""
+CGROUPS = Path("/sys/fs/cgroup")
 
 Name = tuple[str, str]
 """A pod's name, and its container's."""
@@ -68,13 +66,19 @@ def sample(pods: Iterable[Body]) -> Sample:
             groups = (process / "cgroup").read_text()
             name = next((name for container, name in wanted.items() if container in groups), None)
             if name is not None:
-                found[name] = found.get(name, Usage()) + _usage(process)
+                memory = int((process / "statm").read_text().split()[1]) * PAGE
+                known = found.get(name) or Usage(_seconds(groups))
+                found[name] = known + Usage(memory=memory)
     if missing := set(wanted.values()) - found.keys():
         raise LookupError(f"no process of {sorted(missing)} on this machine")
     return Sample(time.monotonic(), MappingProxyType(found))
 
 
-def _usage(process: Path) -> Usage:
-    fields = (process / "stat").read_text().rpartition(")")[2].split()
-    seconds = (int(fields[USER_TICKS]) + int(fields[SYSTEM_TICKS])) / TICK
-    return Usage(seconds, int(fields[RSS_PAGES]) * PAGE)
+def _seconds(groups: str) -> float:
+    """CPU of a cgroup, of version 1 or 2, given what /proc says of a process in it."""
+    for line in groups.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if "cpuacct" in controllers.split(","):
+            return int((CGROUPS / controllers / path[1:] / "cpuacct.usage").read_text()) / 1e9
+    lines = (CGROUPS / path[1:] / "cpu.stat").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("usage_usec")) / 1e6

@@ -1,6 +1,6 @@
 """Requests a second through the listener, beside a plain HAProxy with as many threads and one server, and beside no proxy.
 
-The worker is an HAProxy that answers by itself, so that neither it nor the client (`wrk`) is what is measured. The three
+The worker is an HAProxy that answers by itself, so that neither it nor the client (`wrk`) is what is measured. All
 take turns in each round, so that a machine that is busy with something else for a while slows all of them.
 """
 
@@ -52,6 +52,7 @@ frontend www
 backend one
   server worker {address}:8080
 """
+LOG = "  log stdout format raw local0 info\n  option httplog\n"
 
 
 @dataclass(frozen=True)
@@ -96,17 +97,20 @@ def _targets(bed: Bed) -> tuple[Mapping[str, Target], str]:
     pod = next(p for p in tenant.pods("fast") if p["metadata"]["name"] == name)
     listener = bed.installation.pods("listener")[0]
     threads = variable(listener, "haproxy", "WEBGARDEN_THREADS")
-    plain = _plain(bed, PLAIN.format(threads=threads, address=pod["status"]["podIP"]))
+    configuration = PLAIN.format(threads=threads, address=pod["status"]["podIP"])
+    plain = _plain(bed, "plain", configuration)
+    logging = _plain(bed, "logging", configuration.replace("frontend www\n", f"frontend www\n{LOG}"))
     return {
         "listener": Target(Place(listener["status"]["podIP"], LISTENER_PORT), listener, "haproxy"),
         "plain": Target(Place(plain["status"]["podIP"], PORT), plain, "haproxy"),
+        "logging": Target(Place(logging["status"]["podIP"], PORT), logging, "haproxy"),
         "direct": Target(Place(pod["status"]["podIP"], PORT), pod, "worker"),
     }, pool.host
 
 
-def _plain(bed: Bed, configuration: str) -> Body:
+def _plain(bed: Bed, name: str, configuration: str) -> Body:
     """A pod with an HAProxy that does nothing but forward."""
-    bed.tenant.apply("v1", "ConfigMap", "plain", data={"plain.cfg": configuration})
+    bed.tenant.apply("v1", "ConfigMap", name, data={"plain.cfg": configuration})
     container = {
         "name": "haproxy",
         "image": images.LISTENER,
@@ -116,10 +120,10 @@ def _plain(bed: Bed, configuration: str) -> Body:
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
     security = {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
-    volumes = [{"name": "plain", "configMap": {"name": "plain"}}]
+    volumes = [{"name": "plain", "configMap": {"name": name}}]
     spec = {"containers": [container], "volumes": volumes, "securityContext": security}
-    bed.tenant.apply("v1", "Pod", "plain", spec=spec)
-    return bed.until_ready("plain")
+    bed.tenant.apply("v1", "Pod", name, spec=spec)
+    return bed.until_ready(name)
 
 
 def _turn(target: Target, host: str) -> Turn:
@@ -144,9 +148,11 @@ def _report(turns: Mapping[str, list[Turn]]) -> Report:
 
     rate = "requests a second, 64 connections"
     compared = "of a plain HAProxy's requests a second"
+    logged = "of those of a plain HAProxy that logs to its container's output"
     rows = (
         row(rate, lambda turn: turn.rate),
         Row(compared, ratio("plain"), goal=at_least(0.8)),
+        Row(logged, ratio("logging")),
         Row(
             "of the requests a second without a proxy",
             ratio("direct"),
@@ -162,4 +168,4 @@ def _report(turns: Mapping[str, list[Turn]]) -> Report:
         "configuration (routing, queue limits, access log) and a worker that is an HAProxy which answers by itself; the "
         "plain HAProxy has as many threads, one server and the same image; all share the machine's cores."
     )
-    return Report(TITLE, how, rows, summary=(rate, compared, rows[3].what, rows[5].what))
+    return Report(TITLE, how, rows, summary=(rate, compared, logged, rows[4].what, rows[6].what))
