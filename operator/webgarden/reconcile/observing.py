@@ -134,11 +134,8 @@ def leaving(pod: Body) -> Leaving | None:
         return None
     try:
         value = json.loads(text)
-        return Leaving(
-            reason=Reason(value["reason"]),
-            since=datetime.fromisoformat(value["since"]),
-            replace=bool(value["replace"]),
-        )
+        since = time(value["since"])
+        return Leaving(reason=Reason(value["reason"]), since=since, replace=bool(value["replace"])) if since else None
     except (ValueError, KeyError, TypeError):
         return None
 

@@ -160,7 +160,7 @@ def _findings(view: PoolView, decision: Decision, *, refused: str, generation: i
     available = _available(view, decision)
     degraded = _degraded(view, decision)
     ready = accepted if accepted[0] is Truth.FALSE else available
-    if ready[0] is Truth.FALSE and degraded[0] is Truth.TRUE:
+    if ready is available and available[0] is Truth.FALSE and degraded[0] is Truth.TRUE:
         ready = (Truth.FALSE, degraded[1], degraded[2])
     found = {
         "Ready": ready,
