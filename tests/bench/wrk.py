@@ -35,6 +35,7 @@ class Result:
 
 def install() -> None:
     if shutil.which("wrk") is None:
+        assert shutil.which("apt-get"), "install wrk, the load generator"
         progress.step("installing wrk")
         subprocess.run(["apt-get", "install", "--yes", "--quiet=2", "wrk"], check=True, stdout=subprocess.DEVNULL)
 
