@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +30,16 @@ def tenant(installation: Installation) -> Iterator[Tenant]:
     made = Tenant.create(installation)
     yield made
     made.delete()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the tests counted, also of those that passed."""
+    folder = Path(__file__).parent.relative_to(terminalreporter.config.rootpath).as_posix()
+    passed: list[pytest.TestReport] = terminalreporter.stats.get("passed", [])
+    for report in passed:
+        if report.nodeid.startswith(f"{folder}/") and report.capstdout:
+            terminalreporter.write_line(report.nodeid.removeprefix(f"{folder}/"), bold=True)
+            terminalreporter.write_line(report.capstdout.rstrip())
 
 
 @pytest.hookimpl(wrapper=True)

@@ -152,6 +152,23 @@ def test_a_deleted_pool_answers_503_and_leaves_nothing(tenant: Tenant) -> None:
     assert reason == "PoolMissing"
 
 
+def test_pools_and_sites_that_come_and_go_cost_the_others_no_request(tenant: Tenant) -> None:
+    pool = tenant.garden(startMode="AlwaysRunning")
+    pool.running(1)
+    slow, fast = pool.clients(connections=20, rate=100), pool.clients(connections=2)
+    with traffic(slow, fast, pool.clients(method="POST", rate=50), pool.clients(keep_alive=False, rate=50)) as load:
+        load.answered(100)
+        for number in range(8):
+            name = f"passing-{number}"
+            assert tenant.garden(name).ask().status == 200
+            tenant.installation.kubernetes.delete("Site", name, tenant.namespace)
+            tenant.installation.kubernetes.delete("ApplicationPool", name, tenant.namespace)
+        tenant.told()
+        load.answered(100)
+        result = load.end()
+    assert result.failed == 0
+
+
 def test_a_deleted_site_is_no_longer_known_and_its_pool_stays(tenant: Tenant) -> None:
     pool = tenant.garden(startMode="AlwaysRunning")
     pool.running(1)
