@@ -34,7 +34,7 @@ from webgarden_listener.reloading import Reloads
 from webgarden_listener.reports import Outgoing, Sight, report
 from webgarden_listener.servers import Wish, commands, needs_worker, same, view, wishes
 from webgarden_listener.settings import Settings
-from webgarden_listener.table import Routing, changed, leaves, refused, routing, stopped, targets
+from webgarden_listener.table import Routing, Target, changed, endpoint, leaves, refused, routing, stopped, targets
 
 AWAY_PAUSE = 0.05
 DEMAND_INTERVAL = 1.0
@@ -162,9 +162,15 @@ class Agent:
             self._probes.watch(targets(self._known).keys())
 
     def _draining(self) -> set[str]:
-        """Pools of which somebody waits for the last request to end."""
+        """Pools of which somebody waits for a request to end."""
         leaving = (pool for pool in self._pools.values() if any(leaves(pool, worker) for worker in pool.workers))
-        return {pool.key for pool in leaving if not self._outgoing.settled(pool)}
+        return {pool.key for pool in leaving if not self._outgoing.settled(pool)} | self._held_up()
+
+    def _held_up(self) -> set[str]:
+        """Pools in which somebody waits, perhaps for a place that an older process still takes."""
+        if not self._plane.old:
+            return set()
+        return {key for key in self._pools if self._now(key).queued or self._gate.hand(key).waiting}
 
     # Looking.
 
@@ -230,7 +236,16 @@ class Agent:
                 log.log(logging.INFO if order.startswith("del ") else logging.WARNING, "HAProxy: %s: %s", order, said)
 
     def _wishes(self, pool: Pool, hand: Hand) -> dict[str, Wish]:
-        return wishes(pool, self._probes.answering(pool.key), hand)
+        return wishes(pool, self._probes.answering(pool.key), hand, self._readings.old(self._plane, pool.key) or ())
+
+    def _free(self, known: Routing) -> dict[Target, int]:
+        """What a new process may give each worker at first: what all the processes there are leave of its limit."""
+        made: dict[Target, int] = {}
+        for key, pool in known.pools.items():
+            every = self._readings.every(self._plane, key)
+            found = wishes(pool, self._probes.answering(key), self._gate.hand(key), every)
+            made.update({(key, endpoint(wish.worker)): wish.limit for wish in found.values() if wish.serves})
+        return made
 
     async def _load(self, known: Routing) -> None:
         """Maps and reloads; then the operator's answer."""
@@ -249,7 +264,7 @@ class Agent:
     async def _reload(self, known: Routing) -> None:
         await self._sweep()  # the last word of the process that goes, as far as its counters are concerned
         try:
-            await self._plane.reload(known, self._probes.all_answering)
+            await self._plane.reload(known, self._free(known))
         except HAProxyAway:
             raise
         except HAProxyError as error:
@@ -290,7 +305,8 @@ class Agent:
 
     def _sight(self, pool: str, hand: Hand) -> Sight:
         old = self._readings.old(self._plane, pool)
-        sure = self._gate.connected and old is not None
+        alone = self._plane.last and self._plane.old  # old processes that serve again what comes to them
+        sure = self._gate.connected and old is not None and not alone
         return Sight(self._now(pool), self._readings.before(pool), old or (), hand if sure else None)
 
 

@@ -2,7 +2,8 @@
 
 1. Readiness goes off, so that endpoints and load balancers forget this pod; new connections are still accepted
    (`linger`).
-2. HAProxy is told to finish (USR1): it closes its ports, answers what it has with `Connection: close`, and ends.
+2. HAProxy is told that no process follows, and to finish (USR1): it closes its ports, answers what it has with
+   `Connection: close`, and ends.
 3. The hook returns when HAProxy is gone or `grace` is over. Agent and gate get their TERM only then: what HAProxy
    still queues needs them.
 
@@ -24,7 +25,7 @@ from pathlib import Path
 
 from webgarden_listener import state
 from webgarden_listener.haproxy.errors import HAProxyError
-from webgarden_listener.haproxy.maps import text
+from webgarden_listener.haproxy.maps import node, text
 from webgarden_listener.haproxy.master import Master, Process
 from webgarden_listener.settings import Directory, Settings
 
@@ -50,9 +51,10 @@ def namespace() -> str:
 def leave(settings: Settings) -> None:
     directory = settings.directory
     began = mark(directory.leaving)
-    asyncio.run(not_ready(directory))
+    asyncio.run(told(directory, ready=False, last=False))
     wait(until=began + settings.timing.linger)
     mark(directory.stopping)
+    asyncio.run(told(directory, ready=False, last=True))
     finish(directory)
     wait(until=began + settings.timing.linger + settings.timing.grace, directory=directory)
 
@@ -64,18 +66,24 @@ def mark(path: Path) -> float:
     return path.stat().st_mtime
 
 
-async def not_ready(directory: Directory) -> None:
+async def told(directory: Directory, *, ready: bool, last: bool) -> None:
     """Say so in HAProxy itself, since the agent may not be there to do it."""
     path = directory.maps / "node.map"
+    entries = node(ready=ready, last=last)
     with contextlib.suppress(FileNotFoundError):
-        state.replace(path, text((("ready", "no"),)))
+        state.replace(path, text(entries))
     master = Master(directory.master)
     try:
-        current = (await master.processes()).current
-        if current is not None:
-            await Process(master, current).order(f"set map {path} ready no")
+        processes = await master.processes()
     except HAProxyError as error:
-        log.warning("Readiness could not be taken back: %s", error)
+        return log.warning("HAProxy does not know that it leaves: %s", error)
+    for pid in (processes.current, *processes.old):
+        if pid is not None:
+            try:
+                await Process(master, pid).load_map(path, entries)
+            except HAProxyError as error:
+                log.warning("A process of HAProxy does not know that it leaves: %s", error)
+    return None
 
 
 def finish(directory: Directory) -> None:

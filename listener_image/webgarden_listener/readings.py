@@ -71,6 +71,10 @@ class Readings:
         """The reading before the last one."""
         return self._before.get(pool) or Backend()
 
+    def every(self, plane: Plane, pool: str) -> tuple[Backend, ...]:
+        """In all processes, as far as they answered."""
+        return (self.now(plane, pool), *(self.old(plane, pool) or ()))
+
     def old(self, plane: Plane, pool: str) -> tuple[Backend, ...] | None:
         """In the processes that finish; None when one of them has never answered."""
         found = [self._last.get(process.pid) for process in plane.old]

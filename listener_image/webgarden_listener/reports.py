@@ -1,8 +1,8 @@
 """What the operator is told of a pool, and when. Pure but for the clock it is given.
 
 A worker is `Drained` only when nobody can still send it a request: no HAProxy process runs one on it, no older
-process has a queue that may go to it, and the gate carries none. While the gate cannot be asked, nothing is
-drained.
+process has a queue that may go to it (what else comes to those, they pass on), and the gate carries none. While the
+gate cannot be asked, nothing is drained.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def worker_state(pool: Pool, worker: Worker, sight: Sight, running: int) -> Work
     server = sight.current.servers.get(worker.name)
     if leaves(pool, worker):
         return WorkerState.DRAINED if running == 0 and drained(worker.name, sight) else WorkerState.DRAINING
-    carried = sight.hand is not None and sight.hand.spliced.get(worker.name, 0) > 0
-    return WorkerState.SERVING if carried or (server is not None and server.serving) else WorkerState.WAITING
+    full = running > (server.in_flight + server.queued if server else 0)  # of what the gate and older processes have
+    return WorkerState.SERVING if full or (server is not None and server.serving) else WorkerState.WAITING
 
 
 def drained(worker: str, sight: Sight) -> bool:

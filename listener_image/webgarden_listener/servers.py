@@ -7,8 +7,8 @@ Rules
 - A worker is added when it answers on its port; it then stays, in whatever state HAProxy's own checks find it.
 - A server that must go (its worker left the table, or has another address) is put into maintenance, its requests
   are cut, and it is deleted as soon as HAProxy allows it.
-- A request that the gate carries counts against its worker's limit; a worker that is full of them gets none from
-  HAProxy.
+- A request that the gate carries counts against its worker's limit, and so does one that an older process has; a worker
+  that is full of them gets none from the process that accepts.
 - When the last active server goes, nobody tells the gate about those who wait (HAProxy looks only when a slot
   changes): setting the gate's limit, to the value that it has, makes it look. Maintenance of the gate is no way to
   do that: it throws them out.
@@ -34,26 +34,38 @@ class Wish:
 
     worker: Worker
     limit: int
-    """What HAProxy may give it; 0 when the gate's requests fill it."""
+    """What the accepting process may give it; 0 when the requests of others fill it."""
     drain: bool
+    elsewhere: int = 0
+    """What older processes have in it, or may still give it."""
 
     @property
     def serves(self) -> bool:
         return not self.drain and self.limit > 0
 
 
-def wishes(pool: Pool, answering: Collection[Endpoint], hand: Hand) -> dict[str, Wish]:
-    """The workers that answer, by name."""
+def wishes(pool: Pool, answering: Collection[Endpoint], hand: Hand, old: Collection[Backend] = ()) -> dict[str, Wish]:
+    """The workers that answer, by name; `old` is the pool in the processes that finish."""
+    return {worker.name: wish(pool, worker, hand, old) for worker in pool.workers if endpoint(worker) in answering}
+
+
+def wish(pool: Pool, worker: Worker, hand: Hand, old: Collection[Backend]) -> Wish:
     reserved = 1 if hand.bodies else 0
-    return {
-        worker.name: Wish(
-            worker,
-            limit=max(0, worker.limit - hand.spliced.get(worker.name, 0) - reserved),
-            drain=leaves(pool, worker),
-        )
-        for worker in pool.workers
-        if endpoint(worker) in answering
-    }
+    elsewhere = sum(claimed(worker, one) for one in old)
+    return Wish(
+        worker,
+        limit=max(0, worker.limit - hand.spliced.get(worker.name, 0) - reserved - elsewhere),
+        drain=leaves(pool, worker),
+        elsewhere=elsewhere,
+    )
+
+
+def claimed(worker: Worker, found: Backend) -> int:
+    """What an older process may run on the worker: those who queue there take each place that gets free."""
+    server = found.servers.get(worker.name)
+    if server is None or not same(server, worker):
+        return 0
+    return min(server.limit, server.in_flight + found.queued) if server.serving else server.in_flight
 
 
 def commands(pool: Pool, found: Backend, wanted: Mapping[str, Wish], hand: Hand) -> list[str]:
@@ -130,12 +142,13 @@ def view(pool: Pool, found: Backend, wanted: Mapping[str, Wish]) -> PoolView:
 def worker_view(worker: Worker, server: Server | None, wanted: Mapping[str, Wish]) -> WorkerView:
     wish = wanted.get(worker.name)
     serving = wish is not None and wish.serves and server is not None and server.serving and same(server, worker)
-    room = worker.limit if wish is not None and not wish.drain and (server is None or not server.down) else 0
-    return WorkerView(worker.name, worker.address, worker.port, serving, room)
+    if wish is None or wish.drain or (server is not None and server.down):
+        return WorkerView(worker.name, worker.address, worker.port, serving, 0)
+    return WorkerView(worker.name, worker.address, worker.port, serving, max(0, worker.limit - wish.elsewhere))
 
 
 def needs_worker(pool: Pool, found: Backend, wanted: Mapping[str, Wish], hand: Hand) -> bool:
     """Whether somebody waits for a pool that has nobody to serve it."""
     someone = hand.waiting > 0 or found.queued > 0
-    busy = any(not wish.drain and hand.spliced.get(key) for key, wish in wanted.items())
+    busy = any(not wish.drain and (hand.spliced.get(key) or wish.elsewhere) for key, wish in wanted.items())
     return someone and not stopped(pool) and not found.serving and not busy

@@ -49,6 +49,10 @@ class Directory:
         """Where HAProxy hands the first request of a cold pool over."""
         return self.root / "gate.sock"
 
+    def successor(self, port: int) -> Path:
+        """Where an HAProxy process that finishes passes the requests on that came to a port."""
+        return self.root / f"successor-{port}.sock"
+
     @property
     def gate_control(self) -> Path:
         """Where the agent talks to the gate."""

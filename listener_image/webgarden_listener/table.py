@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from webgarden_link import Application, Binding, Change, Pool, PoolState, Site, Table, Worker
@@ -132,6 +132,11 @@ def leaves(pool: Pool, worker: Worker) -> bool:
 
 def endpoint(worker: Worker) -> Endpoint:
     return worker.name, worker.address, worker.port
+
+
+def limits(known: Routing, answering: Collection[Target]) -> dict[Target, int]:
+    """Those of the workers that answer."""
+    return {target: worker.limit for target, worker in targets(known).items() if target in answering}
 
 
 def targets(known: Routing) -> dict[Target, Worker]:

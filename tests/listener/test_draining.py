@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 
 import aiohttp
 import pytest
@@ -175,6 +176,41 @@ async def test_drained_is_not_said_while_an_older_process_runs_a_request(place: 
         await until(lambda: place.operator.state(place.key(), "w1") == "Drained")
         assert (await worker.counters())["running"] == 0
         assert (await slow).status == 200
+
+
+async def answered(streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], place: Place, path: str) -> str:
+    """What a client that keeps its connection gets: the head, an empty line, the body."""
+    streams[1].write(f"GET {path} HTTP/1.1\r\nHost: {place.host}\r\n\r\n".encode())
+    head = (await asyncio.wait_for(streams[0].readuntil(b"\r\n\r\n"), 15)).decode().lower()
+    size = int(head.partition("content-length: ")[2].split()[0])
+    return head + (await streams[0].readexactly(size)).decode()
+
+
+async def test_a_client_of_an_older_process_does_not_get_to_a_drained_worker(fresh: Callable[..., Place]) -> None:
+    place = fresh()
+    worker, other = place.worker("a"), place.worker("b")
+    await place.up(worker)
+    client = await asyncio.open_connection("127.0.0.1", place.node.port)
+    assert '"worker": "a"' in await answered(client, place, "/")
+    await place.pool("another")  # a new pool needs a reload
+    await place.pool("third")
+    await place.pool(workers=(worker, other))
+    await place.serving(other)
+    with_draining(worker, True)
+    await place.pool(workers=(worker, other))
+    await until(lambda: place.operator.state(place.key(), "a") == "Drained")
+    worker.kill()
+    said = await answered(client, place, "/Some/../path?x=1")
+    assert said.startswith("http/1.1 200")
+    assert '"worker": "b", "method": "GET", "path": "/path?x=1"' in said
+    assert '"x-forwarded-for": ["127.0.0.1"]' in said
+    async with place.session() as session:
+        await session.get("/later")
+    await until(lambda: "/later" in place.node.log.read_text())
+    lines = [line for line in place.node.log.read_text().splitlines() if "path?x=1" in line]
+    assert len(lines) == 1
+    assert '"client":"127.0.0.1"' in lines[0].replace(" ", "")
+    client[1].close()
 
 
 async def test_a_worker_that_leaves_the_table_loses_the_requests_it_still_runs(place: Place) -> None:

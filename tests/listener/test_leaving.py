@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from tests.listener.place import Place
+from tests.listener.test_draining import answered
 from tests.listener.waiting import until
 
 Fresh = Callable[..., Place]
@@ -51,6 +52,26 @@ async def test_leaving_waits_for_a_slow_request(fresh: Fresh) -> None:
         async with await slow as answer:
             assert answer.status == 200
         await until(lambda: hook.poll() == 0)
+
+
+async def test_clients_of_older_processes_are_served_while_leaving(fresh: Fresh) -> None:
+    place = fresh(linger="0.2", keep_alive="3", grace="30")
+    worker = place.worker()
+    await place.up(worker)
+    clients = [await asyncio.open_connection("127.0.0.1", place.node.port) for _ in range(4)]
+    for client in clients:
+        assert "200 ok" in await answered(client, place, "/")
+    await place.pool("another")
+    assert "200 ok" in await answered(clients[0], place, "/")  # passed on
+    hook = place.node.spawn("leave")
+    await until(lambda: place.node.status("/readyz") == 503)
+    assert "200 ok" in await answered(clients[1], place, "/")
+    await until(lambda: place.node.status("/healthz") == 0)
+    for client in clients[2:]:
+        assert "200 ok" in await answered(client, place, "/")
+    await until(lambda: hook.poll() == 0)
+    for client in clients:
+        client[1].close()
 
 
 async def test_what_is_held_while_leaving_is_still_served(fresh: Fresh) -> None:

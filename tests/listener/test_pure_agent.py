@@ -96,6 +96,27 @@ def test_what_the_gate_carries_counts_against_the_limit_and_keeps_it_a_slot() ->
     assert not any(line.startswith("add") for line in told(pool(WORKER), hand=full))
 
 
+def test_what_older_processes_have_counts_against_the_limit() -> None:
+    def limit(old: Backend, worker: Worker = WORKER) -> int:
+        return wishes(pool(worker), {endpoint(worker)}, IDLE, (old, Backend()))["w1"].limit
+
+    assert limit(Backend(servers={"w1": server(in_flight=2)})) == 3
+    assert limit(Backend(queued=1, servers={"w1": server(in_flight=2)})) == 2
+    assert limit(Backend(queued=9, servers={"w1": server(in_flight=2, limit=3)})) == 2
+    assert limit(Backend(queued=9, servers={"w1": server(in_flight=2, address="10.0.0.9:80")})) == 5
+    assert limit(Backend(queued=9, servers={"w1": server("DRAIN", in_flight=2)})) == 3
+
+
+def test_a_worker_that_older_processes_fill_is_not_used_and_no_other_is_needed() -> None:
+    known, old = pool(WORKER), Backend(servers={"w1": server(in_flight=5)})
+    wanted = wishes(known, {endpoint(WORKER)}, IDLE, (old,))
+    assert commands(known, Backend(gate=GATE, servers={"w1": server()}), wanted, IDLE)[0].endswith("w1 state drain")
+    full = Backend(queued=1, gate=GATE)
+    assert not needs_worker(known, full, wanted, IDLE)
+    assert view(known, full, wanted).workers[0].room == 0
+    assert state_of(known, Sight(full, full, (old,), IDLE)) is WorkerState.SERVING
+
+
 def test_a_place_is_kept_for_a_request_that_the_gate_will_carry() -> None:
     assert "maxconn 4" in told(pool(WORKER), hand=Hand("n/p", waiting=1, bodies=1))[0]
 

@@ -15,7 +15,7 @@ from webgarden_listener.haproxy.names import backend, pool_of
 from webgarden_listener.haproxy.sections import lacking, sections
 from webgarden_listener.haproxy.stats import Backend, Server, backends, processes
 from webgarden_listener.settings import Directory, Settings
-from webgarden_listener.table import Routing, changed, refused, routing, targets
+from webgarden_listener.table import Routing, changed, limits, refused, routing, targets
 
 SETTINGS = Settings(Directory(Path("/run/webgarden")))
 WORKER = Worker(name="w1", address="10.0.0.1", port=80, limit=5)
@@ -27,7 +27,7 @@ def known(*pools: Pool, sites: tuple[Site, ...] = ()) -> Routing:
 
 def rendered(*pools: Pool, generation: str = "1") -> str:
     table = known(*pools)
-    return config(Frame(SETTINGS, generation), table, targets(table))
+    return config(Frame(SETTINGS, generation), table, limits(table, targets(table)))
 
 
 def test_names_go_there_and_back() -> None:
@@ -94,7 +94,7 @@ def test_a_stopped_pool_is_in_the_maps_with_its_reason() -> None:
     assert found["states"] == (("n:s", "Disabled"), ("n:t", "Started"))
     assert found["retry"] == (("n:s", "9"),)
     assert found["queues"] == (("n:s", "7"), ("n:t", "1000"))
-    assert found["node"] == (("ready", "no"),)
+    assert found["node"] == (("ready", "no"), ("last", "no"))
 
 
 def test_a_reason_that_is_no_word_does_not_get_into_a_map() -> None:

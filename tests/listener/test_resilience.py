@@ -220,6 +220,27 @@ async def test_traffic_does_not_feel_reloads(fresh: Fresh) -> None:
     await until(lambda: (found := place.operator.worker(place.key(), "w1")) and found.requests >= total * 0.9)
 
 
+async def test_a_worker_gets_no_more_than_its_limit_over_reloads(fresh: Fresh) -> None:
+    place = fresh()
+    worker = place.worker(limit=2)
+    await place.up(worker)
+    async with place.session() as session:
+        slow = [asyncio.create_task(session.get("/?seconds=4")) for _ in range(2)]
+        await place.runs(worker, 2)
+        await place.pool("new1")
+        others = [asyncio.create_task(session.get("/")) for _ in range(4)]
+        await until(lambda: place.operator.reports[place.key()].queued == 4)
+        await place.pool("new2")
+        others.append(asyncio.create_task(session.post("/", data=b"x")))
+        statuses = [(await request).status for request in (*slow, *others)]
+        assert statuses == [200] * 7
+        await asyncio.gather(*(session.get("/?seconds=0.2") for _ in range(4)))
+    counted = await worker.counters()
+    print(f"limit 2, two reloads while it was full: at most {counted['most']} at a time")
+    assert counted == {"most": 2, "total": 11, "running": 0}
+    assert place.operator.demands[place.key()] == 0
+
+
 async def test_a_refused_configuration_leaves_the_old_one_and_what_needs_no_reload_goes_on(fresh: Fresh) -> None:
     place = fresh(ready=False)
     strict = place.node.directory / "strict"

@@ -12,12 +12,15 @@ Decided here
 - Only the first request of a cold pool is put ahead of the queue (`set-priority-class`): it wakes the pool, and
   comes back to the queue when the gate lets go of it. Doing so for every request that finds the gate free would
   starve those that wait.
+- A process that finishes takes no orders any more ("Proxy is disabled"), but still gets requests from the clients whose
+  connections it has. It passes them on to the process that accepts, as they came, so that drains, limits and maps are
+  one process's matter. When no process follows (`last` in the map `node`), it serves them itself.
 - `Reason`s are set in one variable and leave in one place, the `http-after-response` rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from webgarden_link import Pool, Worker
@@ -25,6 +28,10 @@ from webgarden_listener.haproxy.names import GATE, backend
 from webgarden_listener.settings import Settings
 from webgarden_listener.table import Routing, Target, endpoint, leaves
 
+HARD_STOP = 600
+"""Seconds after which a process that finishes ends whatever it still runs."""
+PORTS = 65536
+"""Added to the number of a port, it is the number of the socket where that port's requests are passed on."""
 LEAST_ANSWER = 120
 """Seconds of silence from a worker before it is given up: HTTP.sys's connection timeout."""
 WORKER_OPTIONS = "check inter 300ms fall 2 rise 1 observe layer4 error-limit 3 on-error mark-down"
@@ -64,9 +71,9 @@ class Frame:
         return str(self.settings.directory.maps / f"{name}.map")
 
 
-def config(frame: Frame, known: Routing, answering: Collection[Target]) -> str:
-    """The whole file; `answering` are the workers that do."""
-    return "\n".join([*opening(frame), *pools(frame, known, answering)]) + "\n"
+def config(frame: Frame, known: Routing, limits: Mapping[Target, int]) -> str:
+    """The whole file; `limits` are those of the workers that answer and have a place free."""
+    return "\n".join([*opening(frame), *pools(frame, known, limits)]) + "\n"
 
 
 def opening(frame: Frame) -> Iterable[str]:
@@ -74,6 +81,11 @@ def opening(frame: Frame) -> Iterable[str]:
     yield from defaults(frame)
     yield from health(frame)
     yield from front(frame)
+    for port in frame.settings.haproxy.ports:
+        yield f"backend successor-{port.number} from base"
+        yield f"  timeout server {HARD_STOP}s"
+        yield "  http-reuse never"
+        yield f"  server successor unix@{frame.settings.directory.successor(port.number)} send-proxy-v2"
     yield "backend nowhere from base"
     yield "  http-request set-var(txn.reason) str(PoolMissing)"
     yield f"  http-request deny status 503 {UNAVAILABLE}"
@@ -87,7 +99,7 @@ def general(frame: Frame) -> Iterable[str]:
     yield "  thread-groups 1"
     yield f"  maxconn {settings.connections}"
     yield "  no strict-limits"  # with too few file descriptors it serves fewer clients instead of none
-    yield "  hard-stop-after 10m"
+    yield f"  hard-stop-after {HARD_STOP}s"
     yield "  close-spread-time 10s"
     yield "  expose-experimental-directives"
 
@@ -143,13 +155,26 @@ def front(frame: Frame) -> Iterable[str]:
     yield "  log stdout format raw local0 info"
     for port in frame.settings.haproxy.ports:
         yield f"  bind :{port.container} id {port.number} backlog 8192"
+        successor = frame.settings.directory.successor(port.number)
+        yield f"  bind unix@{successor} mode 600 accept-proxy id {PORTS + port.number} backlog 8192"
     yield f"  log-format {LOG}"
+    yield from passing_on(frame)
     yield from normalising()
     yield from routing(frame)
     yield from forwarding()
     yield from reasons(frame)
+    yield "  use_backend successor-%[var(txn.port)] if { var(txn.old) -m found }"
     yield "  use_backend %[var(txn.pool)]"
     yield "  default_backend nowhere"
+
+
+def passing_on(frame: Frame) -> Iterable[str]:
+    """What a process that finishes does with a request; it is logged where it goes to, unless it gets no answer."""
+    yield f"  http-request set-var(txn.port) so_id,mod({PORTS})"
+    last = f"{{ str(last),map_str({frame.map('node')},no) -m str yes }}"
+    yield f"  http-request set-var(txn.old) int(1) if {{ stopping }} !{last}"
+    yield "  http-request allow if { var(txn.old) -m found }"
+    yield "  http-response set-log-level silent if { var(txn.old) -m found }"
 
 
 def normalising() -> Iterable[str]:
@@ -161,7 +186,7 @@ def normalising() -> Iterable[str]:
 def routing(frame: Frame) -> Iterable[str]:
     refused = "if { var(txn.reason) -m found }"
     yield "  http-request set-var(txn.host) req.hdr(host),host_only,rtrim(.),lower"
-    yield '  http-request set-var-fmt(txn.at) "%[var(txn.host)]:%[so_id]"'
+    yield '  http-request set-var-fmt(txn.at) "%[var(txn.host)]:%[var(txn.port)]"'
     yield f"  http-request set-var(txn.site) var(txn.at),map_str({frame.map('hosts')})"
     yield (
         f"  http-request set-var(txn.site) var(txn.at),map_end({frame.map('wild')}) unless {{ var(txn.site) -m found }}"
@@ -221,14 +246,14 @@ def reasons(frame: Frame) -> Iterable[str]:
     )
 
 
-def pools(frame: Frame, known: Routing, answering: Collection[Target]) -> Iterable[str]:
+def pools(frame: Frame, known: Routing, limits: Mapping[Target, int]) -> Iterable[str]:
     for key in sorted(known.pools):
         pool = known.pools[key]
         yield from backend_of(frame, pool)
         yield from (
-            f"  server {worker.name} {options(worker, worker.limit)}"
+            f"  server {worker.name} {options(worker, limits[key, endpoint(worker)])}"
             for worker in pool.workers
-            if (key, endpoint(worker)) in answering and not leaves(pool, worker)
+            if (key, endpoint(worker)) in limits and not leaves(pool, worker)
         )
 
 

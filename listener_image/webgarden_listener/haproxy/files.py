@@ -16,7 +16,7 @@ from webgarden_listener.haproxy.errors import HAProxyError
 from webgarden_listener.haproxy.maps import Maps, maps, text
 from webgarden_listener.haproxy.master import words
 from webgarden_listener.settings import Settings
-from webgarden_listener.table import Routing, targets
+from webgarden_listener.table import Routing, limits, targets
 
 
 def new_generation() -> str:
@@ -71,4 +71,4 @@ def boot(settings: Settings) -> None:
     saved = state.load(directory.state)
     known = saved or Routing()
     write_maps(settings, maps(known, ready=saved is not None and not directory.leaving.exists()))
-    write_config(settings, config(Frame(settings, new_generation()), known, targets(known)))
+    write_config(settings, config(Frame(settings, new_generation()), known, limits(known, targets(known))))

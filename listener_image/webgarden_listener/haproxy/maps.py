@@ -8,7 +8,8 @@
 | `states` | backend                          | `Started`, or the reason why it is stopped                         |
 | `retry`  | backend that is stopped          | seconds                                                            |
 | `queues` | backend                          | most requests that wait                                            |
-| `node`   | `ready`                          | `yes` or `no`                                                      |
+| `node`   | `ready`                          | `yes` or `no`: whether this listener wants new clients             |
+|          | `last`                           | `yes` or `no`: whether no process follows this one                 |
 
 All that is written here went through `table` before; `text` refuses what could leave its line nevertheless, since
 HAProxy would run the next line as a command.
@@ -34,7 +35,7 @@ Entries = tuple[tuple[str, str], ...]
 Maps = Mapping[str, Entries]
 
 
-def maps(known: Routing, *, ready: bool) -> Maps:
+def maps(known: Routing, *, ready: bool, last: bool = False) -> Maps:
     """Every map by name, in the order in which HAProxy must have its entries."""
     sites = [known.sites[key] for key in sorted(known.sites)]
     pools = [known.pools[key] for key in sorted(known.pools)]
@@ -45,8 +46,12 @@ def maps(known: Routing, *, ready: bool) -> Maps:
         "states": tuple((backend(pool.key), pool.reason if stopped(pool) else STARTED) for pool in pools),
         "retry": tuple((backend(pool.key), str(pool.retry_after)) for pool in pools if stopped(pool)),
         "queues": tuple((backend(pool.key), str(pool.queue_limit)) for pool in pools),
-        "node": (("ready", "yes" if ready else "no"),),
+        "node": node(ready=ready, last=last),
     }
+
+
+def node(*, ready: bool, last: bool) -> Entries:
+    return ("ready", "yes" if ready else "no"), ("last", "yes" if last else "no")
 
 
 def bindings(sites: Iterable[Site]) -> Iterable[tuple[Site, Binding]]:

@@ -23,7 +23,7 @@ from webgarden_listener.haproxy.names import backend
 from webgarden_listener.haproxy.sections import lacking, sections
 from webgarden_listener.haproxy.stats import Processes
 from webgarden_listener.settings import Settings
-from webgarden_listener.table import Routing, Target
+from webgarden_listener.table import Routing, Target, limits
 
 TAKEOVER = 10.0
 log = logging.getLogger(__name__)
@@ -37,8 +37,8 @@ class Plane:
         self._master = Master(settings.directory.master)
         self._loaded = sections(read(settings))
         self._maps: Maps = {}
-        self._written: tuple[Routing, frozenset[Target], str, bool] | None = None
-        self._wanted: tuple[Routing, bool, Maps] | None = None
+        self._written: tuple[Routing, frozenset[Target], str, tuple[bool, bool]] | None = None
+        self._wanted: tuple[Routing, tuple[bool, bool], Maps] | None = None
         self._lacking: tuple[Routing, Mapping[str, str], set[str]] | None = None
         self.generation = files.generation(settings)
         self.processes = Processes(None)
@@ -72,7 +72,7 @@ class Plane:
     def lacks(self, known: Routing) -> set[str]:
         """What of the table the running process can only learn by a reload."""
         if self._lacking is None or self._lacking[0] is not known or self._lacking[1] is not self._loaded:
-            found = lacking(self._loaded, sections(self._text(known, (), self.generation)))
+            found = lacking(self._loaded, sections(self._text(known, {}, self.generation)))
             self._lacking = (known, self._loaded, found)
         return self._lacking[2]
 
@@ -82,17 +82,23 @@ class Plane:
         if not names.issuperset(filter(None, self._loaded)):
             self._loaded = {name: text for name, text in self._loaded.items() if not name or name in names}
 
+    @property
     def ready(self) -> bool:
         return not self._settings.directory.leaving.exists()
 
+    @property
+    def last(self) -> bool:
+        """Whether HAProxy has been told to finish, or is just about to be."""
+        return self._settings.directory.stopping.exists()
+
     def write(self, known: Routing, answering: Answering) -> None:
         """The files, as far as HAProxy has accepted the structure."""
-        wanted = (known, frozenset(answering), self.generation, self.ready())
+        wanted = (known, frozenset(answering), self.generation, (self.ready, self.last))
         if self._written is not None and self._written[0] is known and self._written[1:] == wanted[1:]:
             return
         files.write_maps(self._settings, self._wanted_maps(known))
         if not self.lacks(known):
-            files.write_config(self._settings, self._text(known, answering, self.generation))
+            files.write_config(self._settings, self._text(known, limits(known, answering), self.generation))
             self._written = wanted
 
     async def load_states(self, known: Routing) -> None:
@@ -111,10 +117,13 @@ class Plane:
                 await self.current.load_map(self._settings.directory.maps / f"{name}.map", entries)
                 self._maps = {**self._maps, name: entries}
 
-    async def reload(self, known: Routing, answering: Answering) -> None:
-        """A new process with the whole table. Raises `HAProxyError`; nothing has changed then."""
+    async def reload(self, known: Routing, free: Mapping[Target, int]) -> None:
+        """A new process with the whole table, and the places that are free in the workers.
+
+        Raises `HAProxyError`; nothing has changed then.
+        """
         generation = files.new_generation()
-        text = self._text(known, answering, generation)
+        text = self._text(known, free, generation)
         former = self.processes.current
         kept = read(self._settings)
         await asyncio.to_thread(files.accept, self._settings, text)
@@ -131,15 +140,15 @@ class Plane:
 
     def _wanted_maps(self, known: Routing) -> Maps:
         """The same object for the same table, since this is asked for in every round."""
-        ready = self.ready()
-        if self._wanted is None or self._wanted[0] is not known or self._wanted[1] != ready:
-            self._wanted = (known, ready, maps(known, ready=ready))
+        node = (self.ready, self.last)
+        if self._wanted is None or self._wanted[0] is not known or self._wanted[1] != node:
+            self._wanted = (known, node, maps(known, ready=node[0], last=node[1]))
         return self._wanted[2]
 
     async def _taken_over(self, former: int | None) -> None:
-        """Wait until another process accepts and answers us."""
+        """Wait until another process accepts and answers us, and the former one passes on what comes to it."""
         deadline = time.monotonic() + TAKEOVER
-        while self.processes.current in (None, former) or not await self._answers():
+        while self.processes.current in (None, former) or not (await self._answers() and await self._stops(former)):
             if time.monotonic() > deadline:
                 raise HAProxyError(f"no new process answers {TAKEOVER} s after a reload")
             await asyncio.sleep(0.02)
@@ -151,8 +160,16 @@ class Plane:
         except HAProxyAway:
             return False
 
-    def _text(self, known: Routing, answering: Answering, generation: str) -> str:
-        return config(Frame(self._settings, generation), known, answering)
+    async def _stops(self, former: int | None) -> bool:
+        if former not in self.processes.old:
+            return True
+        try:
+            return "Stopping: 0" not in await Process(self._master, former).ask("show info")
+        except HAProxyAway:
+            return True
+
+    def _text(self, known: Routing, free: Mapping[Target, int], generation: str) -> str:
+        return config(Frame(self._settings, generation), known, free)
 
 
 def read(settings: Settings) -> str:
