@@ -21,8 +21,6 @@ from webgarden.reconcile.ports import PoolFacts, WorkerFacts
 DEMAND_LASTS = timedelta(seconds=2.5)
 """`Demand` is repeated every second while it lasts; what is older is over."""
 
-ON_DUTY = (link.WorkerState.SERVING, link.WorkerState.DRAINING, link.WorkerState.DRAINED)
-
 
 class Peer(Protocol):
     """A connected listener."""
@@ -229,7 +227,7 @@ def _worker_facts(worker: link.Worker, known: _Pool, reports: list[link.Report |
         known.sought.setdefault(worker.name, now)
     return WorkerFacts(
         sought_since=known.sought.get(worker.name),
-        seen=any(seen.state in ON_DUTY for seen in heard),
+        seen=any(seen.state is link.WorkerState.SERVING or seen.in_flight or seen.requests for seen in heard),
         serving=bool(reports) and all(seen is not None and seen.state is link.WorkerState.SERVING for seen in current),
         drained=worker.draining and all(_is_drained(report, worker.name, since) for report in reports),
         in_flight=sum(seen.in_flight for seen in heard),

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from webgarden.policy import draining
 from webgarden.policy.actions import Action, Recycled, Retire
-from webgarden.policy.view import PoolView, Reason
+from webgarden.policy.view import PoolView, Reason, Worker
 
 
 def revised(view: PoolView, now: datetime, wanted: int) -> list[Action]:
@@ -35,6 +35,12 @@ def revised(view: PoolView, now: datetime, wanted: int) -> list[Action]:
             worker,
             now=now,
             reason=Reason.CONFIG_CHANGE,
-            end=(Retire(worker.name, Reason.CONFIG_CHANGE, replace=True), Recycled(worker.name, Reason.CONFIG_CHANGE)),
+            end=_end(worker),
         )
     ]
+
+
+def _end(worker: Worker) -> tuple[Action, ...]:
+    """One that never ran is no recycle: it may be the pod that a ReplicaSet makes in passing."""
+    retire = Retire(worker.name, Reason.CONFIG_CHANGE, replace=True)
+    return (retire, Recycled(worker.name, Reason.CONFIG_CHANGE)) if worker.running_since is not None else (retire,)

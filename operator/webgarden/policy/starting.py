@@ -30,6 +30,8 @@ def deadline(view: PoolView, worker: Worker) -> datetime | None:
 
 def failed(view: PoolView, now: datetime) -> list[Action]:
     """Drained before it ends: it may answer in this very moment."""
+    if _replacing(view):
+        return []
     actions = [
         action
         for worker in view.rotation
@@ -37,6 +39,15 @@ def failed(view: PoolView, now: datetime) -> list[Action]:
         for action in draining.leave(view, worker, now=now, reason=Reason.STARTUP_TIME_LIMIT, end=_end(worker))
     ]
     return actions or _uncreated(view, now)
+
+
+def _replacing(view: PoolView) -> bool:
+    """A worker that was taken out waits for its replacement, and `recycling` decides when that has failed. Ended here, it
+    would leave no replica, and nothing that says why."""
+    return any(
+        w.leaving is not None and w.leaving.replace and w.draining_since is None and not w.terminating
+        for w in view.workers
+    )
 
 
 def _end(worker: Worker) -> tuple[Action, ...]:
@@ -49,8 +60,6 @@ def _end(worker: Worker) -> tuple[Action, ...]:
 
 def _uncreated(view: PoolView, now: datetime) -> list[Action]:
     """Pods that the ReplicaSet cannot even create leave no pod to blame: the failure is the Deployment's."""
-    if any(w.leaving is not None and w.leaving.replace for w in view.workers):
-        return []  # what is missing is a replacement: the recycle is given up then (`recycling`), the pool is not
     current = view.current
     if current is None or len(view.fresh) >= current.replicas or not current.trouble:
         return []
