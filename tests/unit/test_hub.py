@@ -115,6 +115,15 @@ def test_a_worker_serves_when_every_listener_gives_it_requests(play: Play) -> No
     assert play.worker().serving
 
 
+def test_a_worker_that_never_answered_has_not_been_seen_though_it_is_drained(play: Play) -> None:
+    peer = play.join()
+    play.publish("w", draining=("w",))
+    play.report(peer, DRAINED)
+    assert play.worker().drained and not play.worker().seen
+    play.report(peer, DRAINED, requests=1)
+    assert play.worker().seen
+
+
 def test_a_drain_counts_at_the_version_that_asked_for_it_and_not_before(play: Play) -> None:
     peer = play.join()
     before = peer.version
