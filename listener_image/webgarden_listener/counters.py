@@ -1,8 +1,8 @@
 """Totals that outlive HAProxy's reloads and the gate's restarts. Pure.
 
 HAProxy's counters begin at zero in each process and for each server that is added, the gate's in each life: what is
-added up here are the steps between two readings. What a process counts between its last reading and its end is lost
-(at most one poll).
+added up here are the steps between two readings. A process that was replaced is kept until it has been read for the last
+time; what one that crashes has counted since its last reading is lost.
 """
 
 from __future__ import annotations

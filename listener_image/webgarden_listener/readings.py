@@ -30,11 +30,17 @@ class Readings:
     async def sweep(self, plane: Plane) -> None:
         """Every pool in every process. Raises `HAProxyError` when the current one gives no answer."""
         read = {plane.current.pid: await plane.current.backends()}
+        finished: set[int] = set()
         for process in plane.old:
             try:
+                over = await process.clients() == 0
                 read[process.pid] = await process.backends()
             except HAProxyError as error:
                 log.debug("An old process: %s", error)
+                continue
+            if over:
+                finished.add(process.pid)
+        plane.keeper.release(finished)
         present = {plane.current.pid, *(process.pid for process in plane.old)}
         self._forget(self._last.keys() - present)
         self._before = self._last.get(plane.current.pid, {})

@@ -54,6 +54,11 @@ class Directory:
         return self.root / f"successor-{port}.sock"
 
     @property
+    def keeper(self) -> Path:
+        """Who is connected here keeps an HAProxy process from ending."""
+        return self.root / "keeper.sock"
+
+    @property
     def gate_control(self) -> Path:
         """Where the agent talks to the gate."""
         return self.root / "gate-control.sock"

@@ -202,6 +202,7 @@ async def test_a_client_of_an_older_process_does_not_get_to_a_drained_worker(fre
     worker.kill()
     said = await answered(client, place, "/Some/../path?x=1")
     assert said.startswith("http/1.1 200")
+    assert "connection: close" in said
     assert '"worker": "b", "method": "GET", "path": "/path?x=1"' in said
     assert '"x-forwarded-for": ["127.0.0.1"]' in said
     async with place.session() as session:

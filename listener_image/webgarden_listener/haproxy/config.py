@@ -15,6 +15,9 @@ Decided here
 - A process that finishes takes no orders any more ("Proxy is disabled"), but still gets requests from the clients whose
   connections it has. It passes them on to the process that accepts, as they came, so that drains, limits and maps are
   one process's matter. When no process follows (`last` in the map `node`), it serves them itself.
+- Whoever has a connection to `keeper` keeps the process there after a reload, until its last counters have been read.
+- A process that finishes closes each connection with its next answer. No `close-spread-time`: it closes idle ones, and
+  a request that is under way to it then is lost (measured).
 - `Reason`s are set in one variable and leave in one place, the `http-after-response` rules.
 """
 
@@ -80,6 +83,7 @@ def opening(frame: Frame) -> Iterable[str]:
     yield from general(frame)
     yield from defaults(frame)
     yield from health(frame)
+    yield from keeper(frame)
     yield from front(frame)
     for port in frame.settings.haproxy.ports:
         yield f"backend successor-{port.number} from base"
@@ -100,7 +104,6 @@ def general(frame: Frame) -> Iterable[str]:
     yield f"  maxconn {settings.connections}"
     yield "  no strict-limits"  # with too few file descriptors it serves fewer clients instead of none
     yield f"  hard-stop-after {HARD_STOP}s"
-    yield "  close-spread-time 10s"
     yield "  expose-experimental-directives"
 
 
@@ -128,6 +131,13 @@ def defaults(frame: Frame) -> Iterable[str]:
     yield "  option allbackups"
     yield "  retries 3"
     yield "  retry-on conn-failure 425"
+
+
+def keeper(frame: Frame) -> Iterable[str]:
+    yield "frontend keeper from base"
+    yield f"  bind unix@{frame.settings.directory.keeper} mode 600"
+    yield f"  timeout http-keep-alive {HARD_STOP}s"
+    yield "  http-request return status 200"
 
 
 def health(frame: Frame) -> Iterable[str]:

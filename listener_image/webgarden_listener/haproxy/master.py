@@ -13,7 +13,7 @@ from pathlib import Path
 
 from webgarden_listener.haproxy.errors import HAProxyAway, HAProxyError
 from webgarden_listener.haproxy.maps import Entries, text
-from webgarden_listener.haproxy.stats import Backend, Processes, backends, processes
+from webgarden_listener.haproxy.stats import Backend, Processes, backends, connections, processes
 
 TIMEOUT = 10.0
 UNKNOWN = "No such proxy."
@@ -73,6 +73,13 @@ class Process:
         said = await self.ask(command, entries)
         if said:
             raise HAProxyError(f"{command}: {said}")
+
+    async def clients(self) -> int:
+        """How many connections it has to clients, kept ones among them."""
+        said = await self.ask("show stat www 1 -1")
+        if not said.startswith("# pxname"):
+            raise HAProxyError(f"process {self.pid}: {said or 'no answer'}")
+        return connections(said)
 
     async def backends(self, name: str = "-1") -> dict[str, Backend]:
         """All pools, or one. Raises `HAProxyError` when this process gives no answer, which is not the same as none."""

@@ -17,6 +17,7 @@ from collections.abc import Collection, Mapping, Sequence
 from webgarden_listener.haproxy import files
 from webgarden_listener.haproxy.config import Frame, config
 from webgarden_listener.haproxy.errors import HAProxyAway, HAProxyError
+from webgarden_listener.haproxy.keeping import Keeper
 from webgarden_listener.haproxy.maps import Maps, maps
 from webgarden_listener.haproxy.master import Master, Process
 from webgarden_listener.haproxy.names import backend
@@ -42,6 +43,7 @@ class Plane:
         self._lacking: tuple[Routing, Mapping[str, str], set[str]] | None = None
         self.generation = files.generation(settings)
         self.processes = Processes(None)
+        self.keeper = Keeper(settings.directory.keeper)
 
     @property
     def current(self) -> Process:
@@ -62,6 +64,8 @@ class Plane:
         except HAProxyAway:
             self.processes = Processes(None)
             raise
+        kept = self.processes.old if self.processes.current and not self.last else ()
+        self.keeper.release_others(kept)
         if self.processes.current == before.current:
             return False
         self._maps = {}
@@ -128,6 +132,8 @@ class Plane:
         kept = read(self._settings)
         await asyncio.to_thread(files.accept, self._settings, text)
         try:
+            if former is not None:
+                await self.keeper.keep(former)
             await self._master.reload()
             await self._taken_over(former)
         except HAProxyError:

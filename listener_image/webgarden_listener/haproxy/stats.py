@@ -77,6 +77,11 @@ def backends(text: str) -> dict[str, Backend]:
     return {pool: backend(found) for pool, found in grouped.items()}
 
 
+def connections(text: str) -> int:
+    """Those of the frontends in `show stat`."""
+    return sum(number(row, "scur") for row in rows(text))
+
+
 def rows(text: str) -> Iterable[Mapping[str, str]]:
     lines = text.splitlines()
     header = next((line for line in lines if line.startswith("# pxname")), None)
