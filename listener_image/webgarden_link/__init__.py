@@ -12,7 +12,7 @@ One WebSocket, opened by the listener; every frame is one JSON object with a `ki
 | `Failed`  | listener  | instead of `Applied`                  | HAProxy refused it; the version before goes on |
 | `Demand`  | listener  | a request waits for a pool without a  | start a worker; said at once, and again every second |
 |           |           | worker                                | while it lasts |
-| `Report`  | listener  | after `Hello` for every pool, then    | the listener's view of one pool: a level, never an |
+| `Report`  | listener  | after `Table` for every pool, then    | the listener's view of one pool: a level, never an |
 |           |           | whenever it differs                   | event, so the newest one is the whole truth |
 
 Counters in a `Report` are totals since the listener first saw the worker. They only grow, so a lost or repeated frame

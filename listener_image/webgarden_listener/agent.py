@@ -58,6 +58,8 @@ class Agent:
         self._demanded: dict[str, float] = {}
         self._incoming: list[Table | Change] = []
         self._unanswered = False
+        self._introduced = False
+        """Whether this connection's operator has sent its table: versions of another one mean nothing to it."""
         self._told: tuple[Routing | None, str] = (None, "")
         self._dirty: set[str] = set()
         self._fresh: set[str] = set()
@@ -81,6 +83,8 @@ class Agent:
         self._wake.set()
 
     def _opened(self) -> None:
+        self._incoming.clear()
+        self._introduced = self._unanswered = False
         self._outgoing.begin()
         self._demanded.clear()
         self._touch(*self._pools)
@@ -155,6 +159,9 @@ class Agent:
             before = self._pools
             self._known = routing(message) if isinstance(message, Table) else changed(self._known or Routing(), message)
             self._dirty.update(key for key, pool in self._known.pools.items() if before.get(key) != pool)
+            if isinstance(message, Table):
+                self._introduced = True
+                self._dirty.update(self._known.pools)
         if self._known is not None and messages:
             self._unanswered = True
             self._reloads.changed(time.monotonic())
@@ -257,7 +264,7 @@ class Agent:
                 return
             await self._reload(known)
         await self._plane.load_maps(known)
-        if self._unanswered:
+        if self._unanswered and self._introduced:
             self._unanswered = False
             self._link.say(self._answer(known.version))
 
@@ -292,7 +299,7 @@ class Agent:
 
     def _report(self, known: Routing, pool: Pool, hand: Hand) -> None:
         new = report(pool, self._sight(pool.key, hand), self._totals, known.version)
-        if self._outgoing.due(new, time.monotonic()):
+        if self._introduced and self._outgoing.due(new, time.monotonic()):
             self._link.say(new)
 
     def _demand(self, pool: Pool, hand: Hand, wanted: Mapping[str, Wish]) -> None:

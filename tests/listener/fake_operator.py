@@ -46,6 +46,8 @@ class FakeOperator:
         self.hellos: list[Hello] = []
         self.tokens: list[str] = []
         self.refusal: str | None = None
+        self.silent = False
+        """Whether a listener that says Hello gets no answer."""
         self.port = 0
         self._sockets: set[web.WebSocketResponse] = set()
         self._runner: web.AppRunner | None = None
@@ -160,7 +162,15 @@ class FakeOperator:
             await socket.send_str(encode(Refusal(reason=self.refusal)))
             await socket.close()
             return
+        self._sockets.add(socket)
+        if not self.silent:
+            await socket.send_str(self._table())
+
+    def greet(self) -> None:
+        """The answer to a Hello, after silence."""
+        self.say(self._table())
+
+    def _table(self) -> str:
         self.version += 1
         table = Table(version=self.version, pools=tuple(self.pools.values()), sites=tuple(self.sites.values()))
-        self._sockets.add(socket)
-        await socket.send_str(encode(table))
+        return encode(table)

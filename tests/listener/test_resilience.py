@@ -13,7 +13,7 @@ from tests.listener.place import Place
 from tests.listener.test_draining import Load, with_draining
 from tests.listener.waiting import until
 
-from webgarden_link import PROTOCOL, Application, Binding, Pool, Site
+from webgarden_link import PROTOCOL, Application, Binding, Demand, Hello, Pool, Site
 
 Fresh = Callable[..., Place]
 
@@ -125,6 +125,31 @@ async def test_warm_traffic_goes_on_while_the_operator_is_away_and_it_learns_the
     assert set(load.outcomes) == {"200"}
     total = load.outcomes.total()
     await until(lambda: (found := place.operator.worker(place.key(), "w1")) and found.requests == total)
+
+
+async def test_a_new_operator_hears_no_reports_with_another_ones_versions(fresh: Fresh) -> None:
+    place = fresh()
+    worker = place.worker()
+    await place.up(worker)
+    await place.pool("cold")
+    await place.site(pool="/", cold="/cold")
+    place.operator.away()
+    async with place.session() as session:
+        held = asyncio.create_task(session.get("/cold"))
+        place.operator.heard.clear()
+        place.operator.demands.clear()
+        place.operator.silent = True
+        place.operator.version = 0
+        place.operator.start()
+        await until(lambda: place.operator.demands[place.key("cold")] >= 2)
+        assert {type(message) for message in place.operator.heard} == {Hello, Demand}
+        place.operator.reports.clear()
+        place.operator.silent = False
+        place.operator.greet()
+        await until(lambda: len(place.operator.reports) == 2)
+        assert {report.version for report in place.operator.reports.values()} == {1}
+        assert place.operator.state(place.key(), "w1") == "Serving"
+        held.cancel()
 
 
 async def test_a_cold_request_waits_for_an_operator_that_is_away(fresh: Fresh) -> None:
