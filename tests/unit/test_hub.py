@@ -295,3 +295,14 @@ def test_a_table_that_was_not_applied_is_known_until_one_is(play: Play) -> None:
 def test_a_listener_may_not_say_what_is_the_operators(play: Play) -> None:
     with pytest.raises(link.LinkError, match="Table is not a listener's to send"):
         play.hub.hear(play.join(), link.Table(version=1))
+
+
+def test_a_listener_on_its_way_out_need_not_serve_a_worker_but_must_confirm_a_drain(play: Play) -> None:
+    one, two = play.join("one"), play.join("two")
+    play.report(one, SERVING)
+    play.report(two, WAITING, in_flight=1)
+    assert not play.worker().serving
+    assert play.hub.facts(POOL, leaving={"two"}).workers["w"].serving
+    play.publish("w", draining=("w",))
+    play.report(one, DRAINED)
+    assert not play.hub.facts(POOL, leaving={"two"}).workers["w"].drained

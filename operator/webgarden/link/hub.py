@@ -10,7 +10,7 @@ connection is not counted twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -112,19 +112,21 @@ class Hub:
     def refusals(self) -> dict[str, str]:
         return {name: session.refusal for name, session in self._sessions.items() if session.refusal}
 
-    def facts(self, pool: str) -> PoolFacts:
+    def facts(self, pool: str, leaving: Collection[str] = ()) -> PoolFacts:
         known = self._pools.get(pool)
         if known is None:
             return PoolFacts()
         oldest = self._clock() - DEMAND_LASTS
         reports = {name: s.reports.get(pool) for name, s in self._sessions.items()}
+        staying = [report for name, report in reports.items() if name not in leaving]
         heard = [report for report in reports.values() if report is not None]
         return PoolFacts(
             demand=any(time > oldest for name, time in known.demand.items() if name in self._sessions),
             queued=sum(report.queued for report in heard),
             rejected=sum(known.rejected.values()),
             workers={
-                w.name: _worker_facts(w, known, list(reports.values()), self._clock()) for w in known.entry.workers
+                w.name: _worker_facts(w, known, list(reports.values()), staying, self._clock())
+                for w in known.entry.workers
             },
         )
 
@@ -215,20 +217,22 @@ class Hub:
             self._touched(key)
 
 
-def _worker_facts(worker: link.Worker, known: _Pool, reports: list[link.Report | None], now: datetime) -> WorkerFacts:
+Reports = list[link.Report | None]
+
+
+def _worker_facts(worker: link.Worker, known: _Pool, reports: Reports, staying: Reports, now: datetime) -> WorkerFacts:
+    """`staying`: the reports of listeners that are not on their way out."""
     since = known.since.get(worker.name, 0)
-    found = [_find(report, worker.name) for report in reports]
+    heard = [seen for seen in (_find(report, worker.name) for report in reports) if seen is not None]
     current = [
-        seen if report is not None and report.version >= since else None
-        for report, seen in zip(reports, found, strict=True)
+        _find(report, worker.name) if report is not None and report.version >= since else None for report in staying
     ]
-    heard = [seen for seen in found if seen is not None]
-    if reports and all(current):
+    if current and all(current):
         known.sought.setdefault(worker.name, now)
     return WorkerFacts(
         sought_since=known.sought.get(worker.name),
         seen=any(seen.state is link.WorkerState.SERVING or seen.in_flight or seen.requests for seen in heard),
-        serving=bool(reports) and all(seen is not None and seen.state is link.WorkerState.SERVING for seen in current),
+        serving=bool(current) and all(seen and seen.state is link.WorkerState.SERVING for seen in current),
         drained=worker.draining and all(_is_drained(report, worker.name, since) for report in reports),
         in_flight=sum(seen.in_flight for seen in heard),
         requests=sum(known.requests.get(worker.name, {}).values()),

@@ -30,6 +30,14 @@ class Listeners:
     def ports(self) -> frozenset[int]:
         return frozenset(self.spec().listener.ports)
 
+    def leaving(self) -> frozenset[str]:
+        """Pods that are being deleted: they finish what they have."""
+        return frozenset(
+            pod["metadata"]["name"]
+            for pod in self._store.all(Kind.POD, self._namespace)
+            if pod["metadata"].get("deletionTimestamp")
+        )
+
     def alive(self) -> frozenset[str]:
         """Pods that may be giving out requests: running, and ready or on their way out."""
         return frozenset(

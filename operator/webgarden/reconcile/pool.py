@@ -155,7 +155,7 @@ class PoolReconciler:
             revision=number,
             pods=tuple(self._store.of_pool(Kind.POD, key)),
             deployments=tuple(self._store.of_pool(Kind.DEPLOYMENT, key)),
-            facts=self._link.facts(key.path),
+            facts=self._link.facts(key.path, self._listeners.leaving()),
             listeners_complete=self._listeners.alive() <= connected,
             memory=Memory(
                 begun=memory.begun,

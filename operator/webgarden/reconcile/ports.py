@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -115,7 +115,10 @@ class PoolFacts:
 class Link(Protocol):
     """The operator's end of the link."""
 
-    def facts(self, pool: str) -> PoolFacts: ...
+    def facts(self, pool: str, leaving: Collection[str] = ()) -> PoolFacts:
+        """`leaving`: listeners on their way out. They take no new worker; what they still run there is waited for."""
+        ...
+
     def connected(self) -> frozenset[str]:
         """Names of the listener pods that are connected."""
         ...
