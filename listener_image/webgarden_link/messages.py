@@ -98,7 +98,7 @@ class Hello(_Model):
     listener: str
     """Name of the listener's pod."""
     boot: str
-    """Different after each start of the agent: totals begin at zero again."""
+    """Another one whenever the listener's totals begin at zero again."""
 
 
 class Refusal(_Model):

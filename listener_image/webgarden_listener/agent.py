@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import secrets
 import signal
 import time
 from collections.abc import Iterable, Mapping
@@ -49,12 +48,13 @@ class Agent:
         self._known = state.load(settings.directory.state)
         self._plane = Plane(settings)
         self._gate = GateLink(settings.directory.gate_control, self._gate_said)
-        self._link = Link(settings.link, secrets.token_hex(8), heard=self._heard, opened=self._opened)
+        self._totals = Totals(state.load_counted(settings.directory.counted))
+        self._link = Link(settings.link, self._totals.boot, heard=self._heard, opened=self._opened)
         self._probes = Probes(self._touch)
         self._reloads = Reloads(settings.timing)
-        self._totals = Totals()
         self._outgoing = Outgoing()
-        self._readings = Readings(self._count, self._totals.forget)
+        self._readings = Readings(self._count, self._totals.present)
+        self._saved = -math.inf
         self._demanded: dict[str, float] = {}
         self._incoming: list[Table | Change] = []
         self._unanswered = False
@@ -187,10 +187,17 @@ class Agent:
         self._swept = time.monotonic()
         self._plane.forget(self._readings.pools(self._plane.current.pid))
         self._probe()
-        self._totals.keep({(key, worker.name) for key, pool in self._pools.items() for worker in pool.workers})
+        if self._known is not None:
+            self._count_on(self._known)
         self._outgoing.keep(self._pools)
         self._fresh = set(self._pools)
         self._dirty.update(self._pools)
+
+    def _count_on(self, known: Routing) -> None:
+        self._totals.keep(known.pools, {(key, one.name) for key, pool in known.pools.items() for one in pool.workers})
+        if self._swept - self._saved >= self._settings.timing.poll:
+            self._saved = self._swept
+            state.save_counted(self._settings.directory.counted, self._totals.counted)
 
     def _count(self, pid: int, key: str, found: Backend) -> None:
         pool = self._pools.get(key)

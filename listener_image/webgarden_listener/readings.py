@@ -20,10 +20,12 @@ Pools = dict[str, Backend]
 
 
 class Readings:
-    def __init__(self, count: Callable[[int, str, Backend], None], forget: Callable[[Collection[int]], None]) -> None:
-        """`count` gets each reading of a pool that a process has, `forget` the processes that are gone."""
+    def __init__(
+        self, count: Callable[[int, str, Backend], None], present: Callable[[str, Collection[int]], None]
+    ) -> None:
+        """`count` gets each reading of a pool that a process has, `present` the processes that there are."""
         self._count = count
-        self._forget = forget
+        self._present = present
         self._last: dict[int, Pools] = {}
         self._before: Pools = {}
 
@@ -42,7 +44,7 @@ class Readings:
                 finished.add(process.pid)
         plane.keeper.release(finished)
         present = {plane.current.pid, *(process.pid for process in plane.old)}
-        self._forget(self._last.keys() - present)
+        self._present(plane.life, present)
         self._before = self._last.get(plane.current.pid, {})
         self._last = {pid: pools for pid, pools in {**self._last, **read}.items() if pid in present}
         for pid, pools in read.items():

@@ -40,6 +40,10 @@ class Directory:
         return self.root / "state.json"
 
     @property
+    def counted(self) -> Path:
+        return self.root / "counted.json"
+
+    @property
     def master(self) -> Path:
         """HAProxy's master socket, on which every worker process is reached by its pid."""
         return self.root / "master.sock"

@@ -1,7 +1,7 @@
-"""The last table on disk, so that a listener that starts while the operator is away serves what it served before.
+"""What an agent leaves to its successor on disk: the last table, so that a listener that starts while the operator is
+away serves what it served before, and what was counted.
 
-It is a cache of what the operator said: a file that is missing, broken or of another version means "nothing known"
-and is never an error.
+A file that is missing, broken or of another version means "nothing known" and is never an error.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from webgarden_link import Table
+from webgarden_listener.counters import Counted
 from webgarden_listener.table import Routing, routing, table
 
 FORMAT = 1
@@ -41,6 +42,20 @@ def load(path: Path) -> Routing | None:
 
 def save(path: Path, known: Routing) -> None:
     replace(path, Saved(format=FORMAT, table=table(known)).model_dump_json())
+
+
+def load_counted(path: Path) -> Counted | None:
+    try:
+        return Counted.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        log.warning("What was counted begins anew, since %s cannot be used: %s", path, str(error)[:300])
+        return None
+
+
+def save_counted(path: Path, counted: Counted) -> None:
+    replace(path, counted.model_dump_json())
 
 
 def replace(path: Path, text: str) -> None:

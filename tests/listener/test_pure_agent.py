@@ -175,6 +175,29 @@ def test_totals_go_on_over_a_new_process_a_new_server_and_a_new_gate() -> None:
     assert totals.rejected("n/p") == 4
 
 
+def test_totals_are_on_disk_and_go_on(tmp_path: Path) -> None:
+    def seen(totals: Totals, life: str, count: int) -> None:
+        totals.present(life, (1,))
+        totals.observe(1, "n/p", Backend(refused=count, servers={"w1": server(requests=count)}), stopped=False)
+
+    def successor(totals: Totals) -> Totals:
+        state.save_counted(tmp_path / "counted.json", totals.counted)
+        return Totals(state.load_counted(tmp_path / "counted.json"))
+
+    first = Totals(state.load_counted(tmp_path / "counted.json"))
+    seen(first, "a", 10)
+    first.observe_gate(Hand("n/p", requests={"w1": 2}, rejected=1, boot="g"))
+    second = successor(first)
+    seen(second, "a", 13)
+    second.observe_gate(Hand("n/p", requests={"w1": 3}, rejected=1, boot="g"))
+    third = successor(second)
+    seen(third, "b", 14)  # another HAProxy, whose process has the same pid
+    assert (third.requests("n/p", "w1"), third.rejected("n/p")) == (13 + 3 + 14, 13 + 1 + 14)
+    assert first.boot == third.boot != Totals().boot
+    (tmp_path / "counted.json").write_text("{")
+    assert state.load_counted(tmp_path / "counted.json") is None
+
+
 def state_of(known: Pool, sight: Sight) -> WorkerState:
     return report(known, sight, Totals(), 1).workers[0].state
 

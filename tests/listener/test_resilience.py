@@ -32,9 +32,53 @@ async def test_an_agent_that_is_killed_and_replaced_costs_no_request(fresh: Fres
             place.operator.reports.clear()
             await place.serving(worker)
             await gets.more()
+        place.node.kill("agent")
+        await gets.more()
+    place.node.start("agent")
     assert set(gets.outcomes + posts.outcomes) == {"200"}
-    assert len({hello.boot for hello in place.operator.hellos}) == 3
+    total = (gets.outcomes + posts.outcomes).total()
+    await until(lambda: (found := place.operator.worker(place.key(), "w1")) and found.requests >= total)
+    assert (found := place.operator.worker(place.key(), "w1"))
+    assert found.requests == total
+    assert len({hello.boot for hello in place.operator.hellos}) == 1
     assert {hello.listener for hello in place.operator.hellos} == {"listener-test"}
+
+
+async def test_totals_go_on_when_agent_and_haproxy_are_killed_and_begin_anew_in_a_new_pod(fresh: Fresh) -> None:
+    place = fresh()
+    worker = place.worker()
+    await place.up(worker)
+    total = 0
+
+    async def ask(count: int) -> int:
+        async with place.session() as session:
+            for _ in range(count):
+                async with session.get("/") as answer:
+                    assert answer.status == 200
+        return total + count
+
+    def counted() -> bool:
+        found = place.operator.worker(place.key(), "w1")
+        return bool(found and found.requests == total)
+
+    def saved() -> bool:
+        return f'"w1",{total}]' in (place.node.run / "counted.json").read_text()
+
+    for parts in (("agent",), ("haproxy",), ("agent", "haproxy"), ("gate",)):
+        total = await ask(20)
+        await until(counted)
+        await until(saved)
+        for part in parts:
+            place.node.kill(part)
+        place.node.start(*parts)
+        await until(lambda: place.node.status("/readyz") == 200)
+    total = await ask(5)
+    await until(counted)
+    assert len({hello.boot for hello in place.operator.hellos}) == 1
+    place.node.kill("agent")
+    (place.node.run / "counted.json").unlink()
+    place.node.start("agent")
+    await until(lambda: len({hello.boot for hello in place.operator.hellos}) == 2)
 
 
 async def test_a_request_that_the_gate_holds_outlives_the_agent(fresh: Fresh) -> None:

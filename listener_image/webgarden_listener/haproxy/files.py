@@ -33,6 +33,14 @@ def generation(settings: Settings) -> str:
     return found[1] if found else ""
 
 
+def life(settings: Settings) -> str:
+    """When HAProxy's master was started: its pid may be the one that it had before."""
+    try:
+        return str(settings.directory.haproxy.stat().st_mtime_ns)
+    except FileNotFoundError:
+        return ""
+
+
 def write_maps(settings: Settings, wanted: Maps) -> None:
     settings.directory.maps.mkdir(parents=True, exist_ok=True)
     for name, entries in {**wanted, "terminations": TERMINATIONS}.items():

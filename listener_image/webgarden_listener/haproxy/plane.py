@@ -43,6 +43,8 @@ class Plane:
         self._lacking: tuple[Routing, Mapping[str, str], set[str]] | None = None
         self.generation = files.generation(settings)
         self.processes = Processes(None)
+        self.life = ""
+        """Another one after each start of HAProxy's master."""
         self.keeper = Keeper(settings.directory.keeper)
 
     @property
@@ -64,6 +66,7 @@ class Plane:
         except HAProxyAway:
             self.processes = Processes(None)
             raise
+        self.life = files.life(self._settings)
         kept = self.processes.old if self.processes.current and not self.last else ()
         self.keeper.release_others(kept)
         if self.processes.current == before.current:
