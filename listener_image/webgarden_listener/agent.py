@@ -90,7 +90,7 @@ class Agent:
         self._touch(*self._pools)
 
     def _gate_said(self, hand: Hand | None) -> None:
-        if hand is not None:
+        if hand is not None and hand.boot:
             self._totals.observe_gate(hand)
         self._touch(*((hand.pool,) if hand is not None else self._pools))
 
@@ -320,7 +320,8 @@ class Agent:
     def _sight(self, pool: str, hand: Hand) -> Sight:
         old = self._readings.old(self._plane, pool)
         alone = self._plane.last and self._plane.old  # old processes that serve again what comes to them
-        sure = self._gate.connected and old is not None and not alone
+        obeys = self._gate.obeys(pool) and self._gate.hand(pool) == hand  # which is from before the last orders
+        sure = obeys and old is not None and not alone
         return Sight(self._now(pool), self._readings.before(pool), old or (), hand if sure else None)
 
 

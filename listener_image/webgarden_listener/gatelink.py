@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from webgarden_listener.gate.views import Hand, Orders, PoolView, ViewError, encode, hand
+from webgarden_listener.gate.views import Hand, Obeyed, Orders, PoolView, ViewError, answer, encode
 
 RETRY = 0.05
 LINE = 1024 * 1024
@@ -27,10 +27,13 @@ class GateLink:
         self._generation = ""
         self._views: Mapping[str, PoolView] | None = None
         self._hands: dict[str, Hand] = {}
+        self._number = 0
+        self._pending: dict[str, int] = {}
+        """Pools of which the gate has not confirmed the last orders, with the number of those."""
 
-    @property
-    def connected(self) -> bool:
-        return self._writer is not None
+    def obeys(self, pool: str) -> bool:
+        """Whether `hand` is the gate's under all that it was told of the pool."""
+        return self._writer is not None and pool not in self._pending
 
     def hand(self, pool: str) -> Hand:
         return self._hands.get(pool) or Hand(pool)
@@ -45,22 +48,30 @@ class GateLink:
         self._views = dict(views)
         if before is None or generation != self._generation:
             self._generation = generation
-            self._send(Orders(generation, True, self._views))
+            self._send(self._views, whole=True)
             return
         differs: dict[str, PoolView | None] = {key: view for key, view in views.items() if before.get(key) != view}
         differs.update({key: None for key in before if key not in views})
         if differs:
-            self._send(Orders(generation, False, differs))
+            self._send(differs)
 
     def say_one(self, pool: str, view: PoolView) -> None:
         """One pool's part of it."""
         if self._views is not None and self._views.get(pool) != view:
             self._views = {**self._views, pool: view}
-            self._send(Orders(self._generation, False, {pool: view}))
+            self._send({pool: view})
 
-    def _send(self, said: Orders) -> None:
+    def _send(self, views: Mapping[str, PoolView | None], *, whole: bool = False) -> None:
+        self._number += 1
+        self._pending.update(dict.fromkeys(views, self._number))
         if self._writer is not None:
-            self._writer.write(encode(said))
+            self._writer.write(encode(Orders(self._generation, whole, views, self._number)))
+
+    def _confirmed(self, number: int) -> None:
+        done = [pool for pool, pending in self._pending.items() if pending <= number]
+        for pool in done:
+            del self._pending[pool]
+            self._heard(self.hand(pool))
 
     async def run(self) -> None:
         while True:
@@ -79,13 +90,15 @@ class GateLink:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
-        known = self._views
-        writer.write(encode(Orders(self._generation, known is not None, known or {})))
+        self._send(self._views or {}, whole=self._views is not None)
         self._heard(None)
         while line := await reader.readline():
-            said = hand(line)
-            self._hands[said.pool] = said
-            self._heard(said)
+            said = answer(line)
+            if isinstance(said, Obeyed):
+                self._confirmed(said.obeyed)
+            else:
+                self._hands[said.pool] = said
+                self._heard(said)
 
     def _part(self, writer: asyncio.StreamWriter) -> None:
         self._writer = None

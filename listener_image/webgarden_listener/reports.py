@@ -1,8 +1,8 @@
 """What the operator is told of a pool, and when. Pure but for the clock it is given.
 
 A worker is `Drained` only when nobody can still send it a request: no HAProxy process runs one on it, no older
-process has a queue that may go to it (what else comes to those, they pass on), and the gate carries none. While the
-gate cannot be asked, nothing is drained.
+process has a queue that may go to it (what else comes to those, they pass on), and the gate carries none. Until the
+gate has confirmed that it carries no more there, nothing is drained.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Sight:
     """The reading before the current one."""
     old: tuple[Backend, ...] = ()
     hand: Hand | None = None
-    """None while the gate cannot be asked."""
+    """None while the gate cannot be asked, or has not confirmed what it was told last."""
 
 
 def report(pool: Pool, sight: Sight, totals: Totals, version: int) -> Report:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections import Counter
 from collections.abc import Callable
 
@@ -176,6 +178,22 @@ async def test_drained_is_not_said_while_an_older_process_runs_a_request(place: 
         await until(lambda: place.operator.state(place.key(), "w1") == "Drained")
         assert (await worker.counters())["running"] == 0
         assert (await slow).status == 200
+
+
+async def test_drained_is_not_said_until_the_gate_has_heard_of_it(fresh: Callable[..., Place]) -> None:
+    place = fresh()
+    worker = place.worker()
+    await place.up(worker)
+    await place.pool("cold")
+    child = place.node.gate_child()
+    os.kill(child, signal.SIGSTOP)
+    with_draining(worker, True)
+    await place.pool(workers=(worker,))
+    await until(lambda: place.operator.state(place.key(), "w1") == "Draining")
+    await place.pool("another")  # a reload: time enough to look at the worker several times
+    assert place.operator.state(place.key(), "w1") == "Draining"
+    os.kill(child, signal.SIGCONT)
+    await until(lambda: place.operator.state(place.key(), "w1") == "Drained")
 
 
 async def answered(streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], place: Place, path: str) -> str:

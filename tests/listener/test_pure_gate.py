@@ -77,10 +77,11 @@ def test_a_refusal_names_its_reason_and_when_to_come_back() -> None:
 
 def test_what_agent_and_gate_say_arrives_as_it_was() -> None:
     worker = views.WorkerView("w", "10.0.0.1", 80, serving=True, room=3)
-    said = views.Orders("g", True, {KEY: views.PoolView(5, workers=(worker,)), "ns/gone": None})
+    said = views.Orders("g", True, {KEY: views.PoolView(5, workers=(worker,)), "ns/gone": None}, 7)
     assert views.orders(views.encode(said)) == said
     hand = views.Hand(KEY, 2, 1, {"w": 1}, {"w": 9}, 3, "boot")
-    assert views.hand(views.encode(hand)) == hand
+    assert views.answer(views.encode(hand)) == hand
+    assert views.answer(views.encode(views.Obeyed(7))) == views.Obeyed(7)
 
 
 @pytest.mark.parametrize(

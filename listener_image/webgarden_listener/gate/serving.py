@@ -20,7 +20,7 @@ from webgarden_listener.gate.head import END, MOST, TRY_AGAIN, Head, head, unava
 from webgarden_listener.gate.holding import Back, Carry, Hands, Refuse, Request, Wait
 from webgarden_listener.gate.proxy import PREFIX, ProxyError, origin, rest
 from webgarden_listener.gate.splicing import connect, splice
-from webgarden_listener.gate.views import Orders, ViewError, WorkerView, encode, orders
+from webgarden_listener.gate.views import Obeyed, Orders, ViewError, WorkerView, encode, orders
 from webgarden_listener.settings import Directory
 
 HEAD_TIMEOUT = 5.0
@@ -164,11 +164,13 @@ class Gate:
         """An agent, until it goes."""
         try:
             while line := await reader.readline():
-                self._obey(orders(line))
+                said = orders(line)
+                self._obey(said)
                 if writer not in self._agents:
                     self._agents.add(writer)
                     # Not writelines(): of nothing, it fails on Python 3.13.
                     writer.write(b"".join(encode(level) for level in self._hands.levels()))
+                writer.write(encode(Obeyed(said.number)))
         except (ViewError, OSError, ValueError) as error:
             log.warning("The agent's connection ends: %r", error)
         finally:

@@ -2,6 +2,8 @@
 
 Both say levels, never events: what is now, so that a line that is lost with its connection is made good by the next.
 The agent speaks first on each connection, with `whole`; the gate answers with every pool that it knows something of.
+Each of the agent's lines has a number, which the gate repeats (`Obeyed`) when all that it says from then on is under
+those orders: what it holds may have changed while they were under way.
 """
 
 from __future__ import annotations
@@ -45,6 +47,14 @@ class Orders:
     generation: str
     whole: bool
     pools: Mapping[str, PoolView | None]
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Obeyed:
+    """From the gate, after what these orders changed in its hands."""
+
+    obeyed: int
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class Hand:
     boot: str = ""
 
 
-def encode(view: Orders | Hand) -> bytes:
+def encode(view: Orders | Hand | Obeyed) -> bytes:
     return json.dumps(asdict(view), separators=(",", ":")).encode() + b"\n"
 
 
@@ -73,7 +83,7 @@ def orders(line: bytes) -> Orders:
     try:
         said = json.loads(line)
         pools = {key: pool_view(view) if view is not None else None for key, view in said["pools"].items()}
-        return Orders(str(said["generation"]), bool(said["whole"]), pools)
+        return Orders(str(said["generation"]), bool(said["whole"]), pools, int(said["number"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ViewError(repr(error)) from error
 
@@ -83,9 +93,10 @@ def pool_view(said: dict[str, Any]) -> PoolView:
     return PoolView(**said, workers=workers)
 
 
-def hand(line: bytes) -> Hand:
+def answer(line: bytes) -> Hand | Obeyed:
     """Raises `ViewError`."""
     try:
-        return Hand(**json.loads(line))
+        said = json.loads(line)
+        return Obeyed(**said) if "obeyed" in said else Hand(**said)
     except (ValueError, TypeError) as error:
         raise ViewError(repr(error)) from error
