@@ -310,6 +310,25 @@ async def test_a_worker_gets_no_more_than_its_limit_over_reloads(fresh: Fresh) -
     assert place.operator.demands[place.key()] == 0
 
 
+async def test_a_configuration_that_an_agent_did_not_live_to_load_is_loaded_by_the_next(fresh: Fresh) -> None:
+    place = fresh()
+    await place.pool(queue_timeout=100)
+    await place.site()
+    before = place.node.pids()[0]
+    place.node.kill("agent")
+    config = place.node.run / "haproxy.cfg"
+    text = config.read_text()
+    generation = text.split()[2]
+    config.write_text(text.replace(generation, "abc").replace("timeout queue 100s", "timeout queue 1s"))
+    version = place.operator.put(Pool(key=place.key(), queue_timeout=1))
+    place.node.start("agent")
+    await until(lambda: place.operator.applied > version)
+    assert place.node.pids()[0] != before
+    async with place.session() as session:
+        answers = await asyncio.gather(*(session.get("/") for _ in range(3)))
+    assert {answer.headers["X-Webgarden-Reason"] for answer in answers} == {"QueueTimeout"}
+
+
 async def test_a_refused_configuration_leaves_the_old_one_and_what_needs_no_reload_goes_on(fresh: Fresh) -> None:
     place = fresh(ready=False)
     strict = place.node.directory / "strict"

@@ -99,6 +99,7 @@ def general(frame: Frame) -> Iterable[str]:
     settings = frame.settings.haproxy
     yield f"# generation {frame.generation}"
     yield "global"
+    yield f"  description {frame.generation}"  # so that a process can be asked what it has loaded
     yield f"  nbthread {settings.threads}"
     yield "  thread-groups 1"
     yield f"  maxconn {settings.connections}"

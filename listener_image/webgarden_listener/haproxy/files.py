@@ -24,7 +24,7 @@ def new_generation() -> str:
 
 
 def generation(settings: Settings) -> str:
-    """That of the configuration on disk; empty when there is none."""
+    """That of the configuration on disk, which a process need not have loaded yet; empty when there is none."""
     try:
         first = settings.directory.config.read_text().partition("\n")[0]
     except FileNotFoundError:

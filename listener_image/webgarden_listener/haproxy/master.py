@@ -74,6 +74,13 @@ class Process:
         if said:
             raise HAProxyError(f"{command}: {said}")
 
+    async def generation(self) -> str:
+        """Of the configuration that it has loaded."""
+        found = re.search(r"^description: *(\w+)", await self.ask("show info"), re.IGNORECASE | re.MULTILINE)
+        if not found:
+            raise HAProxyError(f"process {self.pid} does not say what it has loaded")
+        return found[1]
+
     async def clients(self) -> int:
         """How many connections it has to clients, kept ones among them."""
         said = await self.ask("show stat www 1 -1")

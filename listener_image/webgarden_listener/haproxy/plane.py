@@ -60,21 +60,22 @@ class Plane:
 
     async def look(self) -> bool:
         """Which processes there are; True when another one accepts requests than the last time. Raises `HAProxyAway`."""
-        before = self.processes
-        try:
-            self.processes = await self._master.processes()
-        except HAProxyAway:
-            self.processes = Processes(None)
-            raise
+        before, self.processes = self.processes, Processes(None)
+        found = await self._master.processes()
         self.life = files.life(self._settings)
-        kept = self.processes.old if self.processes.current and not self.last else ()
+        kept = found.old if found.current and not self.last else ()
         self.keeper.release_others(kept)
-        if self.processes.current == before.current:
-            return False
+        if found.current is not None and found.current != before.current:
+            await self._meet(Process(self._master, found.current))
+        self.processes = found
+        return found.current != before.current
+
+    async def _meet(self, process: Process) -> None:
+        """Another process accepts. When it has not loaded what is on disk, nothing of what it has is taken for known."""
         self._maps = {}
-        self._loaded = sections(read(self._settings))
-        self.generation = files.generation(self._settings)
-        return True
+        self.generation = await process.generation()
+        current = self.generation == files.generation(self._settings)
+        self._loaded = sections(read(self._settings)) if current else {}
 
     def lacks(self, known: Routing) -> set[str]:
         """What of the table the running process can only learn by a reload."""

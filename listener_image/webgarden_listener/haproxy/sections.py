@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from webgarden_listener.haproxy.names import GATE
 
 GENERAL = ""
-GENERATION = re.compile(r"(0xE1\) g)\w+")
+GENERATION = re.compile(r"(0xE1\) g|^  description )\w+")
 
 
 def sections(config: str) -> dict[str, str]:
