@@ -316,7 +316,8 @@ async def test_a_configuration_that_an_agent_did_not_live_to_load_is_loaded_by_t
     await place.site()
     before = place.node.pids()[0]
     place.node.kill("agent")
-    config = place.node.run / "haproxy.cfg"
+    config, saved = place.node.run / "haproxy.cfg", place.node.run / "state.json"
+    saved.write_text(saved.read_text().replace('"queue_timeout":100', '"queue_timeout":1'))
     text = config.read_text()
     generation = text.split()[2]
     config.write_text(text.replace(generation, "abc").replace("timeout queue 100s", "timeout queue 1s"))
