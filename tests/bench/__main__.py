@@ -26,12 +26,13 @@ BENCHMARKS: Mapping[str, Callable[[Bed, int], Report]] = {
 def main() -> int:
     options = _parser().parse_args()
     reports: list[Report] = []
+    built = page.commit()
     with bed(as_it_is=options.as_it_is) as found:
         for name in options.only or BENCHMARKS:
             progress.step(f"measuring: {name}")
             reports.append(BENCHMARKS[name](found, options.rounds))
             print(f"\n{reports[-1].title}\n{table(reports[-1].rows)}\n", flush=True)
-        surroundings = page.surroundings(found, datetime.now(UTC))
+        surroundings = page.surroundings(found, datetime.now(UTC), built)
     if options.markdown:
         options.markdown.write_text(page.page(reports, surroundings, _command(options)))
     print(page.short(reports))

@@ -31,8 +31,14 @@ class Surroundings:
     versions: str
 
 
-def surroundings(bed: Bed, now: datetime) -> Surroundings:
-    return Surroundings(f"{now:%Y-%m-%d %H:%M} UTC", _machine(), _versions(bed))
+def commit() -> str:
+    """What the images are built of."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+
+
+def surroundings(bed: Bed, now: datetime, built: str) -> Surroundings:
+    return Surroundings(f"{now:%Y-%m-%d %H:%M} UTC", _machine(), _versions(bed, built))
 
 
 def _machine() -> str:
@@ -45,13 +51,12 @@ def _machine() -> str:
     return f"{os.cpu_count()} cores of {model}, {memory:.0f} GiB, Linux {platform.release()}; load average {load:.1f}"
 
 
-def _versions(bed: Bed) -> str:
+def _versions(bed: Bed, built: str) -> str:
     listener = bed.installation.pods("listener")[0]["metadata"]["name"]
     inside = ("exec", "-n=webgarden", listener, "-c=haproxy", "--", "haproxy", "-v")
     haproxy = bed.installation.kubectl(*inside).split()[2]
     kubernetes = bed.kubernetes.request("GET", "/version")["gitVersion"]
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return f"Webgarden {commit.stdout.strip() or 'unknown'}, Kubernetes {kubernetes}, HAProxy {haproxy}"
+    return f"Webgarden {built}, Kubernetes {kubernetes}, HAProxy {haproxy}"
 
 
 def page(reports: Sequence[Report], around: Surroundings, command: str) -> str:
