@@ -177,7 +177,8 @@ class Agent:
         """Pools in which somebody waits, perhaps for a place that an older process still takes."""
         if not self._plane.old:
             return set()
-        return {key for key in self._pools if self._now(key).queued or self._gate.hand(key).waiting}
+        waited_for = {key for key in self._pools if self._now(key).queued or self._gate.hand(key).waiting}
+        return {key for key in waited_for if any(one.busy for one in self._readings.old(self._plane, key) or ())}
 
     # Looking.
 
@@ -252,8 +253,9 @@ class Agent:
     def _wishes(self, pool: Pool, hand: Hand) -> dict[str, Wish]:
         return wishes(pool, self._probes.answering(pool.key), hand, self._readings.old(self._plane, pool.key) or ())
 
-    def _free(self, known: Routing) -> dict[Target, int]:
+    async def _free(self, known: Routing) -> dict[Target, int]:
         """What a new process may give each worker at first: what all the processes there are leave of its limit."""
+        await self._sweep()
         made: dict[Target, int] = {}
         for key, pool in known.pools.items():
             every = self._readings.every(self._plane, key)
@@ -276,9 +278,8 @@ class Agent:
             self._link.say(self._answer(known.version))
 
     async def _reload(self, known: Routing) -> None:
-        await self._sweep()  # the last word of the process that goes, as far as its counters are concerned
         try:
-            await self._plane.reload(known, self._free(known))
+            await self._plane.reload(known, self._free)
         except HAProxyAway:
             raise
         except HAProxyError as error:

@@ -5,7 +5,6 @@ They are the desired state. A configuration that HAProxy refuses never takes the
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import time
@@ -56,8 +55,8 @@ def write_config(settings: Settings, wanted: str) -> None:
         state.replace(settings.directory.config, wanted)
 
 
-def accept(settings: Settings, wanted: str) -> None:
-    """Put a new configuration in place if HAProxy can read it. Raises `HAProxyError`. Blocks: call it in a thread."""
+def check(settings: Settings, wanted: str) -> None:
+    """Whether HAProxy can read a configuration. Raises `HAProxyError` if not. Blocks: call it in a thread."""
     candidate = settings.directory.candidate
     candidate.write_text(wanted)
     try:
@@ -67,7 +66,6 @@ def accept(settings: Settings, wanted: str) -> None:
         raise HAProxyError(str(error)) from error
     if checked.returncode:
         raise HAProxyError(words((checked.stderr + checked.stdout).splitlines()))
-    os.replace(candidate, settings.directory.config)
 
 
 def boot(settings: Settings) -> None:

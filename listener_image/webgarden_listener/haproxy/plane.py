@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from webgarden_listener.haproxy import files
 from webgarden_listener.haproxy.config import Frame, config
@@ -24,7 +24,7 @@ from webgarden_listener.haproxy.names import backend
 from webgarden_listener.haproxy.sections import lacking, sections
 from webgarden_listener.haproxy.stats import Processes
 from webgarden_listener.settings import Settings
-from webgarden_listener.table import Routing, Target, limits
+from webgarden_listener.table import Routing, Target, limits, targets
 
 TAKEOVER = 10.0
 log = logging.getLogger(__name__)
@@ -125,16 +125,20 @@ class Plane:
                 await self.current.load_map(self._settings.directory.maps / f"{name}.map", entries)
                 self._maps = {**self._maps, name: entries}
 
-    async def reload(self, known: Routing, free: Mapping[Target, int]) -> None:
-        """A new process with the whole table, and the places that are free in the workers.
+    async def reload(self, known: Routing, free: Callable[[Routing], Awaitable[Mapping[Target, int]]]) -> None:
+        """A new process with the whole table, and the places that are `free` in the workers.
 
-        Raises `HAProxyError`; nothing has changed then.
+        Those are asked for as late as can be: what the former process gives out from then on is not counted until the
+        new one accepts, a tenth of a second later. Raises `HAProxyError`; nothing has changed then.
         """
         generation = files.new_generation()
-        text = self._text(known, free, generation)
+        await asyncio.to_thread(
+            files.check, self._settings, self._text(known, limits(known, targets(known)), generation)
+        )
+        text = self._text(known, await free(known), generation)
         former = self.processes.current
         kept = read(self._settings)
-        await asyncio.to_thread(files.accept, self._settings, text)
+        await asyncio.to_thread(files.write_config, self._settings, text)
         try:
             if former is not None:
                 await self.keeper.keep(former)

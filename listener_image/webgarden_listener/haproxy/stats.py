@@ -58,6 +58,10 @@ class Backend:
     def serving(self) -> bool:
         return any(server.serving for server in self.servers.values())
 
+    @property
+    def busy(self) -> bool:
+        return any(server.in_flight for server in self.servers.values())
+
 
 @dataclass(frozen=True)
 class Processes:
