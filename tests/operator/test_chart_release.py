@@ -173,7 +173,6 @@ def test_an_upgrade_upgrades_the_crds_and_keeps_the_web_server_and_the_leader(
 MAY = [
     "list applicationpools.webgarden.dev --all-namespaces",
     "patch applicationpools.webgarden.dev/shop --subresource=status --namespace=pools",
-    "update sites.webgarden.dev/shop --subresource=status --namespace=pools",
     "patch webservers.webgarden.dev/default --subresource=status",
     "create webservers.webgarden.dev",
     "patch webservers.webgarden.dev/default",
