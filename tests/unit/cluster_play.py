@@ -169,7 +169,7 @@ class Play:
                 case Retire(worker, reason, replaced):
                     pod = self._pod(worker)
                     pod.leaving = pod.leaving or Leaving(reason=reason, since=self.now, replace=replaced)
-                    if decision.replicas[pod.revision]:
+                    if decision.replicas[pod.revision] and pod.running_since is not None:
                         pod.in_rotation = False
         self._scale(view, decision)
         for action in decision.actions:

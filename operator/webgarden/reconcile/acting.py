@@ -55,6 +55,8 @@ class Acting:
                     await self._take_out(bodies[name], leaving, event=replace)
                 case PutBack(name):
                     await self._put_back(bodies[name])
+                case Retire(name, reason, replace) if self._never_ran(name):
+                    await self._leave_to_its_replica_set(bodies[name], reason, replace=replace)
                 case Retire(name, reason, replace):
                     alone = decision.replicas.get(self._workers[name].revision, 0) == 0
                     await self._retire(bodies[name], reason, replace=replace, alone=alone)
@@ -121,6 +123,18 @@ class Acting:
             await self._writer.patch(self._key(body), mark)
         if first and reason is Reason.IDLE_TIMEOUT:
             await self._tell(events.idle(worker.name, self._view.idle_timeout.total_seconds() / 60))
+
+    def _never_ran(self, name: str) -> bool:
+        worker = self._workers[name]
+        return worker.running_since is None and worker.in_rotation
+
+    async def _leave_to_its_replica_set(self, body: Body, reason: Reason, *, replace: bool) -> None:
+        """Nobody depends on it, so lowering the replicas is enough, if it is the first to go. It is not relabelled: its
+        ReplicaSet may be deleting it this moment, and would wait five minutes for an end that it does not see."""
+        leaving = Leaving(reason=reason, since=self._now, replace=replace)
+        if self._workers[body["metadata"]["name"]].leaving is None:
+            marks = {names.LEAVING: observing.write_leaving(leaving), names.DELETION_COST: "-1000"}
+            await self._writer.patch(self._key(body), {"metadata": {"annotations": marks}})
 
     async def _scale(self, decision: Decision) -> str:
         known = {revision.revision: revision for revision in self._view.revisions}
