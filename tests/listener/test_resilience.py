@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from tests.listener.haproxy_binary import haproxy
 from tests.listener.place import Place
 from tests.listener.test_draining import Load, with_draining
@@ -210,17 +211,19 @@ async def test_a_cold_request_waits_for_an_operator_that_is_away(fresh: Fresh) -
         assert (await held).status == 200
 
 
-async def test_a_broken_state_file_counts_as_empty(fresh: Fresh) -> None:
-    for content in ("{", '{"format": 99, "table": {"version": 1}}', ""):
-        place = fresh(ready=False)
-        place.node.run.mkdir()
-        (place.node.run / "state.json").write_text(content)
-        place.node.start()
-        place.node.wait_ready()
-        worker = place.worker()
-        await place.up(worker)
-        async with place.session() as session, session.get("/") as answer:
-            assert answer.status == 200
+@pytest.mark.parametrize(
+    "content", ["{", '{"format": 99, "table": {"version": 1}}', ""], ids=["cut", "foreign", "empty"]
+)
+async def test_a_broken_state_file_counts_as_empty(fresh: Fresh, content: str) -> None:
+    place = fresh(ready=False)
+    place.node.run.mkdir()
+    (place.node.run / "state.json").write_text(content)
+    place.node.start()
+    place.node.wait_ready()
+    worker = place.worker()
+    await place.up(worker)
+    async with place.session() as session, session.get("/") as answer:
+        assert answer.status == 200
 
 
 async def test_an_agent_without_a_table_leaves_alone_what_runs(fresh: Fresh) -> None:
