@@ -61,7 +61,7 @@ class Acting:
                     alone = decision.replicas.get(self._workers[name].revision, 0) == 0
                     await self._retire(bodies[name], reason, replace=replace, alone=alone)
                     worker = self._workers[name]
-                    # One that is drained, or never ran, its ReplicaSet ends, if it has one: it might replace it first.
+                    # One that is drained its ReplicaSet ends, if it has one: it might replace it first.
                     cut = not worker.drained and worker.running_since is not None
                     gone += [(worker, cut)] if cut or not (alone and worker.in_rotation) else []
                 case Discard(name, reason):

@@ -183,7 +183,7 @@ class PoolReconciler:
             pool_entry(
                 seen.pool,
                 endpoints,
-                listeners=max(self._listeners.wanted(), len(self._link.connected())),
+                listeners=self._sharers(),
                 refusing=refusing,
             )
         )
