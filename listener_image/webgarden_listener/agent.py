@@ -50,7 +50,7 @@ class Agent:
         self._gate = GateLink(settings.directory.gate_control, self._gate_said)
         self._totals = Totals(state.load_counted(settings.directory.counted))
         self._link = Link(settings.link, self._totals.boot, heard=self._heard, opened=self._opened)
-        self._probes = Probes(self._touch)
+        self._probes = Probes(self._answers)
         self._reloads = Reloads(settings.timing)
         self._outgoing = Outgoing()
         self._readings = Readings(self._count, self._totals.present)
@@ -60,7 +60,7 @@ class Agent:
         self._unanswered = False
         self._introduced = False
         """Whether this connection's operator has sent its table: versions of another one mean nothing to it."""
-        self._told: tuple[Routing | None, str] = (None, "")
+        self._told: Routing | None = None
         self._dirty: set[str] = set()
         self._fresh: set[str] = set()
         """Pools that this round has read already."""
@@ -93,6 +93,13 @@ class Agent:
         if hand is not None and hand.boot:
             self._totals.observe_gate(hand)
         self._touch(*((hand.pool,) if hand is not None else self._pools))
+
+    def _answers(self, key: str) -> None:
+        """A worker answers: who waits in the gate's hands goes there now, and HAProxy hears of it in the next round."""
+        pool = self._pools.get(key)
+        if pool is not None and self._plane.processes.current is not None and self._now(key).gate is not None:
+            self._gate.say_one(key, self._view(pool))
+        self._touch(key)
 
     def _touch(self, *pools: str) -> None:
         self._dirty.update(pools)
@@ -174,11 +181,15 @@ class Agent:
         return {pool.key for pool in leaving if not self._outgoing.settled(pool)} | self._held_up()
 
     def _held_up(self) -> set[str]:
-        """Pools in which somebody waits, perhaps for a place that an older process still takes."""
-        if not self._plane.old:
+        """Pools in which somebody waits for a place that a request takes: in an older process, or past the gate."""
+        if self._plane.processes.current is None:
             return set()
-        waited_for = {key for key in self._pools if self._now(key).queued or self._gate.hand(key).waiting}
-        return {key for key in waited_for if any(one.busy for one in self._readings.old(self._plane, key) or ())}
+        held = {key for key in self._pools if self._gate.hand(key).waiting}
+        past = {key for key in held if self._now(key).busy}
+        if not self._plane.old:
+            return past
+        waited_for = held | {key for key in self._pools if self._now(key).queued}
+        return past | {key for key in waited_for if any(one.busy for one in self._readings.old(self._plane, key) or ())}
 
     # Looking.
 
@@ -234,7 +245,7 @@ class Agent:
             await self._readings.read(self._plane, pool.key)
         hand = self._gate.hand(pool.key)  # one for all of this, so that a report says what was acted upon
         wanted = self._wishes(pool, hand)
-        # The gate first: what it sends back after a drain has begun would come to it again.
+        # The gate first: somebody may wait there, and nobody must be carried to a worker that is about to be drained.
         self._gate.say_one(pool.key, view(pool, self._now(pool.key), wanted))
         orders = commands(pool, self._now(pool.key), wanted, hand)
         if orders:
@@ -291,10 +302,10 @@ class Agent:
         return self._wake.set()
 
     def _tell_gate(self, known: Routing) -> None:
-        """Every pool, when the table or the generation is another one; single pools are told as they are tended."""
-        if self._told[0] is not known or self._told[1] != self._plane.generation:
-            self._told = (known, self._plane.generation)
-            self._gate.say(self._plane.generation, {key: self._view(pool) for key, pool in known.pools.items()})
+        """Every pool, when the table is another one; single pools are told as they are tended."""
+        if self._told is not known:
+            self._told = known
+            self._gate.say({key: self._view(pool) for key, pool in known.pools.items()})
 
     def _answer(self, version: int) -> Applied | Failed:
         words = self._reloads.refused

@@ -24,7 +24,6 @@ class GateLink:
         self._socket = socket
         self._heard = heard
         self._writer: asyncio.StreamWriter | None = None
-        self._generation = ""
         self._views: Mapping[str, PoolView] | None = None
         self._hands: dict[str, Hand] = {}
         self._number = 0
@@ -42,12 +41,11 @@ class GateLink:
     def holding(self) -> bool:
         return any(one.waiting for one in self._hands.values())
 
-    def say(self, generation: str, views: Mapping[str, PoolView]) -> None:
+    def say(self, views: Mapping[str, PoolView]) -> None:
         """How everything is now; what differs from the last time goes out."""
         before = self._views
         self._views = dict(views)
-        if before is None or generation != self._generation:
-            self._generation = generation
+        if before is None:
             self._send(self._views, whole=True)
             return
         differs: dict[str, PoolView | None] = {key: view for key, view in views.items() if before.get(key) != view}
@@ -65,7 +63,7 @@ class GateLink:
         self._number += 1
         self._pending.update(dict.fromkeys(views, self._number))
         if self._writer is not None:
-            self._writer.write(encode(Orders(self._generation, whole, views, self._number)))
+            self._writer.write(encode(Orders(whole, views, self._number)))
 
     def _confirmed(self, number: int) -> None:
         done = [pool for pool, pending in self._pending.items() if pending <= number]

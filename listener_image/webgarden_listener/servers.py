@@ -9,9 +9,9 @@ Rules
   are cut, and it is deleted as soon as HAProxy allows it.
 - A request that the gate carries counts against its worker's limit, and so does one that an older process has; a worker
   that is full of them gets none from the process that accepts.
-- When the last active server goes, nobody tells the gate about those who wait (HAProxy looks only when a slot
-  changes): setting the gate's limit, to the value that it has, makes it look. Maintenance of the gate is no way to
-  do that: it throws them out.
+- HAProxy looks at those who wait only when a slot changes, so it overlooks them when the last active server goes, and
+  now and then when a worker is taken back: setting a limit, to the value that it has, makes it look. Maintenance of
+  the gate is no way to do that: it throws them out.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def wishes(pool: Pool, answering: Collection[Endpoint], hand: Hand, old: Collect
 
 
 def wish(pool: Pool, worker: Worker, hand: Hand, old: Collection[Backend]) -> Wish:
-    reserved = 1 if hand.bodies else 0
+    reserved = 1 if hand.waiting else 0
     elsewhere = sum(claimed(worker, one) for one in old)
     return Wish(
         worker,
@@ -76,7 +76,8 @@ def commands(pool: Pool, found: Backend, wanted: Mapping[str, Wish], hand: Hand)
     own = {key: one for key, one in found.servers.items() if key not in foreign}
     made = [line for key, one in foreign.items() for line in removal(f"{name}/{key}", one)]
     made += [line for key, wish in wanted.items() if key not in found.servers for line in addition(name, wish)]
-    made += [line for key, wish in wanted.items() if key in own for line in correction(name, wish, own[key])]
+    waiting = found.queued > 0
+    made += [line for key, wish in wanted.items() if key in own for line in correction(name, wish, own[key], waiting)]
     return made + list(gate(pool, found, wanted, hand, moved=bool(made)))
 
 
@@ -106,9 +107,10 @@ def addition(pool: str, wish: Wish) -> Iterable[str]:
         yield f"set server {name} state ready"
 
 
-def correction(pool: str, wish: Wish, server: Server) -> Iterable[str]:
+def correction(pool: str, wish: Wish, server: Server, waiting: bool) -> Iterable[str]:
     name = f"{pool}/{wish.worker.name}"
-    if wish.serves and server.limit != wish.limit:
+    overlooked = waiting and server.serving and server.in_flight < server.limit
+    if wish.serves and (server.limit != wish.limit or overlooked):
         yield f"set maxconn server {name} {wish.limit}"
     if wish.serves and (server.draining or server.stopped):
         yield f"enable health {name}"
@@ -141,10 +143,16 @@ def view(pool: Pool, found: Backend, wanted: Mapping[str, Wish]) -> PoolView:
 
 def worker_view(worker: Worker, server: Server | None, wanted: Mapping[str, Wish]) -> WorkerView:
     wish = wanted.get(worker.name)
-    serving = wish is not None and wish.serves and server is not None and server.serving and same(server, worker)
-    if wish is None or wish.drain or (server is not None and server.down):
-        return WorkerView(worker.name, worker.address, worker.port, serving, 0)
-    return WorkerView(worker.name, worker.address, worker.port, serving, max(0, worker.limit - wish.elsewhere))
+    usable = wish is not None and not wish.drain and not (server is not None and server.down)
+    room = worker.limit - wish.elsewhere - taken(worker, server) if wish is not None and usable else 0
+    return WorkerView(worker.name, worker.address, worker.port, max(0, room))
+
+
+def taken(worker: Worker, server: Server | None) -> int:
+    """What the accepting process runs on the worker, or may run at any moment."""
+    if server is None or not same(server, worker):
+        return 0
+    return max(server.in_flight, server.limit if server.serving else 0)
 
 
 def needs_worker(pool: Pool, found: Backend, wanted: Mapping[str, Wish], hand: Hand) -> bool:

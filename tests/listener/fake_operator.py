@@ -134,10 +134,12 @@ class FakeOperator:
         socket = web.WebSocketResponse(max_msg_size=0)
         await socket.prepare(request)
         self.tokens.append(request.headers.get("Authorization", ""))
-        async for frame in socket:
-            if frame.type is WSMsgType.TEXT:
-                await self._hear(socket, decode(frame.data))
-        self._sockets.discard(socket)
+        try:
+            async for frame in socket:
+                if frame.type is WSMsgType.TEXT:
+                    await self._hear(socket, decode(frame.data))
+        finally:  # also when it is cancelled, since all links are being closed
+            self._sockets.discard(socket)
         return socket
 
     async def _hear(self, socket: web.WebSocketResponse, message: Message) -> None:

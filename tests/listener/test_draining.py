@@ -116,6 +116,22 @@ async def test_a_request_that_comes_while_the_last_worker_drains_is_held_for_the
         assert (await (await slow).json())["worker"] == "last"
 
 
+async def test_who_was_held_while_a_full_worker_drained_waits_for_its_place_when_it_is_taken_back(place: Place) -> None:
+    worker = place.worker(limit=1)
+    await place.up(worker)
+    async with place.session() as session:
+        slow = asyncio.create_task(session.get("/?seconds=1.5"))
+        await place.runs(worker)
+        with_draining(worker, True)
+        await place.pool(workers=(worker,))
+        held = [asyncio.create_task(session.post("/held", data=b"x")) for _ in range(3)]
+        await until(lambda: place.operator.demands[place.key()])
+        with_draining(worker, False)
+        await place.pool(workers=(worker,))
+        assert [(await request).status for request in (slow, *held)] == [200] * 4
+    assert (await worker.counters())["most"] == 1
+
+
 async def test_those_who_queue_when_the_last_worker_drains_are_not_forgotten(place: Place) -> None:
     last, following = place.worker("last", limit=1), place.worker("next")
     await place.up(last)
@@ -183,10 +199,12 @@ async def test_drained_is_not_said_while_an_older_process_runs_a_request(place: 
 async def test_drained_is_not_said_until_the_gate_has_heard_of_it(fresh: Callable[..., Place]) -> None:
     place = fresh()
     worker = place.worker()
-    await place.up(worker)
-    await place.pool("cold")
+    await place.up()
     child = place.node.gate_child()
     os.kill(child, signal.SIGSTOP)
+    # What the gate does not hear yet: that it may carry requests to the worker, and then that it may not.
+    await place.pool(workers=(worker,))
+    await place.serving(worker)
     with_draining(worker, True)
     await place.pool(workers=(worker,))
     await until(lambda: place.operator.state(place.key(), "w1") == "Draining")

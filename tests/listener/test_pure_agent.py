@@ -118,12 +118,16 @@ def test_a_worker_that_older_processes_fill_is_not_used_and_no_other_is_needed()
 
 
 def test_a_place_is_kept_for_a_request_that_the_gate_will_carry() -> None:
-    assert "maxconn 4" in told(pool(WORKER), hand=Hand("n/p", waiting=1, bodies=1))[0]
+    assert "maxconn 4" in told(pool(WORKER), hand=Hand("n/p", waiting=1))[0]
 
 
 def test_those_whom_haproxy_overlooks_are_brought_to_the_gate() -> None:
     assert told(pool(), queued=3) == ["set maxconn server n:p/_gate 1"]
-    assert told(pool(WORKER), queued=3, w1=server()) == []
+    assert told(pool(WORKER), queued=3, w1=server(in_flight=5)) == []
+
+
+def test_those_whom_haproxy_overlooks_are_brought_to_a_worker_with_room() -> None:
+    assert told(pool(WORKER), queued=3, w1=server(in_flight=4)) == ["set maxconn server n:p/w1 5"]
 
 
 def test_a_stopped_pool_throws_out_those_who_wait_once_its_workers_drain() -> None:
@@ -135,14 +139,18 @@ def test_a_stopped_pool_throws_out_those_who_wait_once_its_workers_drain() -> No
     assert told(pool(WORKER), gate=shut, w1=server()) == ["set server n:p/_gate state ready"]
 
 
-def test_the_gate_sees_a_worker_as_serving_only_when_haproxy_uses_it() -> None:
-    for found, serving, room in (({}, False, 5), ({"w1": server()}, True, 5), ({"w1": server("DOWN")}, False, 0)):
-        known = pool(WORKER)
-        seen = view(known, Backend(servers=found), wishes(known, {endpoint(WORKER)}, IDLE)).workers[0]
-        assert (seen.serving, seen.room) == (serving, room)
-    leaving = pool(draining())
-    seen = view(leaving, Backend(servers={"w1": server()}), wishes(leaving, {endpoint(WORKER)}, IDLE)).workers[0]
-    assert (seen.serving, seen.room) == (False, 0)
+def test_the_gate_has_the_room_in_a_worker_that_haproxy_does_not_have() -> None:
+    def room(known: Pool, **found: Server) -> int:
+        return view(known, Backend(servers=found), wishes(known, {endpoint(WORKER)}, IDLE)).workers[0].room
+
+    assert room(pool(WORKER)) == 5
+    assert room(pool(WORKER), w1=server()) == 0
+    assert room(pool(WORKER), w1=server(limit=4)) == 1
+    assert room(pool(WORKER), w1=server(limit=4, in_flight=5)) == 0  # from before its limit was lowered
+    assert room(pool(WORKER), w1=server("DRAIN", in_flight=2)) == 3
+    assert room(pool(WORKER), w1=server(address="10.0.0.9:80")) == 5
+    assert room(pool(WORKER), w1=server("DOWN")) == 0
+    assert room(pool(draining())) == 0
 
 
 def test_a_worker_is_needed_when_somebody_waits_and_nobody_serves() -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 
 import pytest
 
 from webgarden_listener.gate import head as heads
 from webgarden_listener.gate import proxy, views
-from webgarden_listener.gate.holding import Back, Carry, Hands, Refuse, Request, Wait
+from webgarden_listener.gate.holding import Carry, Hands, Refuse, Request, Wait
 
 KEY = "ns/pool"
 
@@ -26,10 +25,9 @@ def parsed(data: bytes) -> proxy.Origin:
     return proxy.origin(data[: proxy.PREFIX], data[proxy.PREFIX :])
 
 
-def test_a_proxy_header_says_which_pool_generation_and_when() -> None:
-    found = parsed(header((0xE0, b"ns:pool"), (0x04, b"ignored"), (0xE1, b"g7"), (0xE2, b"1795354573849")))
-    assert (found.backend, found.generation, found.arrival) == ("ns:pool", "g7", 1795354573.849)
-    assert found.client == b"\x7f\0\0\1\x7f\0\0\1\x12\x34\0\x50"
+def test_a_proxy_header_says_which_pool_and_when() -> None:
+    found = parsed(header((0xE0, b"ns:pool"), (0x04, b"ignored"), (0xE1, b"1795354573849")))
+    assert (found.backend, found.arrival) == ("ns:pool", 1795354573.849)
 
 
 def test_a_proxy_header_of_a_client_with_ipv6_is_understood() -> None:
@@ -38,7 +36,7 @@ def test_a_proxy_header_of_a_client_with_ipv6_is_understood() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"GET / HTTP/1.1\r\n", header((0xE1, b"g1")), header((0xE0, b"ns:pool"))[:-1], proxy.SIGNATURE + b"\x11\x11\0\0"],
+    [b"GET / HTTP/1.1\r\n", header((0xE1, b"1")), header((0xE0, b"ns:pool"))[:-1], proxy.SIGNATURE + b"\x11\x11\0\0"],
 )
 def test_what_is_no_proxy_header_is_refused(data: bytes) -> None:
     with pytest.raises(proxy.ProxyError):
@@ -47,18 +45,19 @@ def test_what_is_no_proxy_header_is_refused(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "repeatable"),
+    ("lines", "upgrade", "body"),
     [
-        ("GET / HTTP/1.1\r\nHost: a", True),
-        ("DELETE / HTTP/1.1\r\nContent-Length: 0", True),
-        ("POST / HTTP/1.1\r\ncontent-length: 5", False),
-        ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked", False),
-        ("GET /ws HTTP/1.1\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket", False),
-        ("CONNECT a:1 HTTP/1.1\r\nHost: a", False),
+        ("GET / HTTP/1.1\r\nHost: a", False, False),
+        ("DELETE / HTTP/1.1\r\nContent-Length: 0", False, False),
+        ("POST / HTTP/1.1\r\ncontent-length: 5", False, True),
+        ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked", False, True),
+        ("GET /ws HTTP/1.1\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket", True, False),
+        ("CONNECT a:1 HTTP/1.1\r\nHost: a", True, False),
     ],
 )
-def test_only_a_request_that_ends_with_its_head_can_be_repeated(lines: str, repeatable: bool) -> None:
-    assert heads.head(lines.encode() + heads.END).repeatable is repeatable
+def test_a_head_says_whether_something_follows(lines: str, upgrade: bool, body: bool) -> None:
+    found = heads.head(lines.encode() + heads.END)
+    assert (found.upgrade, found.body) == (upgrade, body)
 
 
 def test_a_worker_is_asked_to_close_but_not_for_an_upgrade() -> None:
@@ -76,17 +75,15 @@ def test_a_refusal_names_its_reason_and_when_to_come_back() -> None:
 
 
 def test_what_agent_and_gate_say_arrives_as_it_was() -> None:
-    worker = views.WorkerView("w", "10.0.0.1", 80, serving=True, room=3)
-    said = views.Orders("g", True, {KEY: views.PoolView(5, workers=(worker,)), "ns/gone": None}, 7)
+    worker = views.WorkerView("w", "10.0.0.1", 80, room=3)
+    said = views.Orders(True, {KEY: views.PoolView(5, workers=(worker,)), "ns/gone": None}, 7)
     assert views.orders(views.encode(said)) == said
-    hand = views.Hand(KEY, 2, 1, {"w": 1}, {"w": 9}, 3, "boot")
+    hand = views.Hand(KEY, 2, {"w": 1}, {"w": 9}, 3, "boot")
     assert views.answer(views.encode(hand)) == hand
     assert views.answer(views.encode(views.Obeyed(7))) == views.Obeyed(7)
 
 
-@pytest.mark.parametrize(
-    "line", [b"{", b"[]", b'{"pools": 1}', b'{"generation": "g", "whole": true, "pools": {"a": {}}}']
-)
+@pytest.mark.parametrize("line", [b"{", b"[]", b'{"pools": 1}', b'{"whole": true, "pools": {"a": {}}}'])
 def test_what_is_none_of_these_is_refused(line: bytes) -> None:
     with pytest.raises(views.ViewError):
         views.orders(line)
@@ -105,22 +102,20 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def hands(tmp_path: Path, clock: Clock) -> Hands:
-    return Hands(stopping=tmp_path / "stopping", boot="b", clock=clock)
+def hands(clock: Clock) -> Hands:
+    return Hands(boot="b", clock=clock)
 
 
-def request(method: str = "GET", *, generation: str = "g1", body: bool = False) -> Request:
-    origin = proxy.Origin("ns:pool", generation, 1000.0, b"client")
-    fields = "Content-Length: 1" if body else "Host: a"
-    return Request(origin, heads.head(f"{method} / HTTP/1.1\r\n{fields}\r\n\r\n".encode()))
+def request() -> Request:
+    return Request(proxy.Origin("ns:pool", 1000.0), heads.head(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
 
 
 def told(hands: Hands, *workers: views.WorkerView, stopped: str = "", whole: bool = True) -> None:
-    hands.obey(views.Orders("1", whole, {KEY: views.PoolView(30, stopped, 0, workers)}))
+    hands.obey(views.Orders(whole, {KEY: views.PoolView(30, stopped, 0, workers)}))
 
 
-READY = views.WorkerView("w", "10.0.0.1", 80, serving=True, room=1)
-HIDDEN = views.WorkerView("w", "10.0.0.1", 80, serving=False, room=1)
+READY = views.WorkerView("w", "10.0.0.1", 80, room=1)
+FULL = views.WorkerView("v", "10.0.0.2", 80, room=0)
 
 
 def test_a_request_waits_until_the_agent_has_spoken(hands: Hands) -> None:
@@ -134,34 +129,17 @@ def test_a_request_waits_for_a_worker_and_no_longer_than_the_pool_says(hands: Ha
     assert hands.decide(request(), since=1000.0) == Refuse("QueueTimeout", 1)
 
 
-def test_a_request_that_can_be_repeated_goes_back_once(hands: Hands) -> None:
-    told(hands, READY)
-    assert hands.decide(request(), since=1000.0) == Back()
-    hands.sent_back(request())
-    assert hands.decide(request(), since=1000.0) == Carry(READY)
-
-
-def test_a_request_does_not_go_back_for_a_worker_that_haproxy_does_not_use(hands: Hands) -> None:
-    told(hands, HIDDEN)
+def test_a_request_is_carried_to_the_worker_that_has_room(hands: Hands) -> None:
+    told(hands, FULL)
     assert isinstance(hands.decide(request(), since=1000.0), Wait)
-    assert hands.decide(request("POST", body=True), since=1000.0) == Carry(HIDDEN)
-
-
-def test_a_request_of_an_older_process_is_carried(hands: Hands) -> None:
-    told(hands, READY)
-    assert hands.decide(request(generation="g0"), since=1000.0) == Carry(READY)
-
-
-def test_a_request_is_carried_when_the_listener_finishes(hands: Hands, tmp_path: Path) -> None:
-    told(hands, READY)
-    (tmp_path / "stopping").touch()
+    told(hands, FULL, READY)
     assert hands.decide(request(), since=1000.0) == Carry(READY)
 
 
 def test_no_more_is_carried_than_there_is_room(hands: Hands) -> None:
     told(hands, READY)
     hands.hand(KEY).spliced["w"] = 1
-    assert isinstance(hands.decide(request("POST", body=True), since=1000.0), Wait)
+    assert isinstance(hands.decide(request(), since=1000.0), Wait)
 
 
 def test_a_worker_that_refused_is_left_alone_for_a_moment(hands: Hands, clock: Clock) -> None:
@@ -169,13 +147,13 @@ def test_a_worker_that_refused_is_left_alone_for_a_moment(hands: Hands, clock: C
     hands.refused_by(READY)
     assert isinstance(hands.decide(request(), since=1000.0), Wait)
     clock.now += 1
-    assert hands.decide(request(), since=1000.0) == Back()
+    assert hands.decide(request(), since=1000.0) == Carry(READY)
 
 
 def test_a_stopped_pool_and_a_pool_that_went_are_refused(hands: Hands) -> None:
     told(hands, READY, stopped="Disabled")
     assert hands.decide(request(), since=1000.0) == Refuse("Disabled", 0)
-    hands.obey(views.Orders("1", False, {KEY: None}))
+    hands.obey(views.Orders(False, {KEY: None}))
     assert hands.decide(request(), since=1000.0) == Refuse("PoolMissing", 1)
 
 

@@ -16,11 +16,6 @@ class Head:
     body: bool
 
     @property
-    def repeatable(self) -> bool:
-        """Whether HAProxy can send it again by itself: `425` is reliable only for a request that ends with its head."""
-        return not (self.upgrade or self.body)
-
-    @property
     def for_worker(self) -> bytes:
         """The head to send on, which asks the worker to close, since this connection carries one request."""
         return self.raw if self.upgrade else closing(self.raw)
@@ -49,9 +44,6 @@ def answer(status: str, fields: dict[str, str], text: str = "") -> bytes:
     every = {"Content-Type": "text/plain", "Content-Length": str(len(text)), "Connection": "close", **fields}
     lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in every.items())]
     return "\r\n".join(lines).encode() + END + text.encode()
-
-
-TRY_AGAIN = answer("425 Too Early", {})
 
 
 def unavailable(reason: str, retry_after: int) -> bytes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 PREFIX = 16
 ADDRESSES = {0x1: 12, 0x2: 36, 0x3: 216}
-BACKEND, GENERATION, ARRIVAL = 0xE0, 0xE1, 0xE2
+BACKEND, ARRIVAL = 0xE0, 0xE1
 
 
 class ProxyError(Exception):
@@ -23,11 +23,8 @@ class Origin:
     """Where a request came from and where it wanted to go."""
 
     backend: str
-    generation: str
     arrival: float
     """Seconds since the epoch when HAProxy had read the request; 0 when it did not say."""
-    client: bytes
-    """Address and port as they were sent; together with `arrival` it names one request."""
 
 
 def rest(prefix: bytes) -> int:
@@ -45,9 +42,7 @@ def origin(prefix: bytes, body: bytes) -> Origin:
         raise ProxyError("the header does not name a backend")
     return Origin(
         backend=found[BACKEND].decode(errors="replace"),
-        generation=found.get(GENERATION, b"").decode(errors="replace"),
         arrival=milliseconds(found.get(ARRIVAL, b"")) / 1000,
-        client=body[:size],
     )
 
 

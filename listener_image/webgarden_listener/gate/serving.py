@@ -16,8 +16,8 @@ import sys
 import time
 from typing import Any
 
-from webgarden_listener.gate.head import END, MOST, TRY_AGAIN, Head, head, unavailable
-from webgarden_listener.gate.holding import Back, Carry, Hands, Refuse, Request, Wait
+from webgarden_listener.gate.head import END, MOST, Head, head, unavailable
+from webgarden_listener.gate.holding import Carry, Hands, Refuse, Request, Wait
 from webgarden_listener.gate.proxy import PREFIX, ProxyError, origin, rest
 from webgarden_listener.gate.splicing import connect, splice
 from webgarden_listener.gate.views import Obeyed, Orders, ViewError, WorkerView, encode, orders
@@ -99,10 +99,6 @@ class Gate:
                 case Carry(worker):
                     if await self._carry(request, client, worker):
                         return
-                case Back():
-                    self._hands.sent_back(request)
-                    client[1].write(TRY_AGAIN)
-                    return
                 case Refuse(reason, retry_after):
                     self._refuse(request, client[1], unavailable(reason, retry_after), reason)
                     return
@@ -110,16 +106,14 @@ class Gate:
     async def _wait(self, request: Request, gone: asyncio.Event, seconds: float) -> None:
         """Until something may have changed; the request counts as waiting meanwhile."""
         hand = self._hands.hand(request.pool)
-        pulse, body = hand.pulse, self._hands.carries(request)
+        pulse = hand.pulse
         hand.waiting += 1
-        hand.bodies += body
         self._tell(request.pool)
-        seconds = min(seconds, self._hands.suspicion(request) or seconds, LOOK if body else seconds)
+        seconds = min(seconds, self._hands.suspicion(request) or seconds, LOOK if request.head.body else seconds)
         try:
             await first(pulse, gone, seconds)
         finally:
             hand.waiting -= 1
-            hand.bodies -= body
             # Told in the next turn, when this request may be waiting again: else the agent would see a gap.
             asyncio.get_running_loop().call_soon(self._tell, request.pool)
 
@@ -204,7 +198,7 @@ async def first(pulse: asyncio.Event, gone: asyncio.Event, seconds: float) -> No
 async def serve(directory: Directory, requests: int, control: int) -> None:
     """Run until the parent is gone or says so; the arguments are the listening sockets' file descriptors."""
     loop = asyncio.get_running_loop()
-    gate = Gate(Hands(stopping=directory.stopping, boot=secrets.token_hex(8)))
+    gate = Gate(Hands(boot=secrets.token_hex(8)))
     end = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, end.set)
     loop.add_signal_handler(signal.SIGINT, lambda: None)

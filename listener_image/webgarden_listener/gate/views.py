@@ -25,10 +25,8 @@ class WorkerView:
     name: str
     address: str
     port: int
-    serving: bool
-    """HAProxy gives it requests, so one that goes back to HAProxy will get there."""
     room: int
-    """How many requests may go to it past HAProxy."""
+    """How many requests may be in it past HAProxy."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,6 @@ class PoolView:
 class Orders:
     """From the agent: the pools that differ (None: it went), or all there are when `whole`."""
 
-    generation: str
     whole: bool
     pools: Mapping[str, PoolView | None]
     number: int = 0
@@ -63,8 +60,6 @@ class Hand:
 
     pool: str
     waiting: int = 0
-    bodies: int = 0
-    """Those of them that it will have to carry to the worker itself."""
     spliced: Mapping[str, int] = field(default_factory=dict)
     """Requests that run through the gate, by worker."""
     requests: Mapping[str, int] = field(default_factory=dict)
@@ -83,7 +78,7 @@ def orders(line: bytes) -> Orders:
     try:
         said = json.loads(line)
         pools = {key: pool_view(view) if view is not None else None for key, view in said["pools"].items()}
-        return Orders(str(said["generation"]), bool(said["whole"]), pools, int(said["number"]))
+        return Orders(bool(said["whole"]), pools, int(said["number"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ViewError(repr(error)) from error
 

@@ -9,9 +9,8 @@ Decided here
   it is filtered.
 - A request that waits in the gate's hands counts against the queue limit: hence `srv_conn_free` of the gate, whose
   `maxconn` the agent keeps at one more than what it splices.
-- Only the first request of a cold pool is put ahead of the queue (`set-priority-class`): it wakes the pool, and
-  comes back to the queue when the gate lets go of it. Doing so for every request that finds the gate free would
-  starve those that wait.
+- The gate carries what it holds to the worker. HAProxy could be told to send it again instead (425 and `retry-on`), but
+  it would keep a copy of every request for that, warm ones too: a tenth of its time.
 - A process that finishes takes no orders any more ("Proxy is disabled"), but still gets requests from the clients whose
   connections it has. It passes them on to the process that accepts, as they came, so that drains, limits and maps are
   one process's matter. When no process follows (`last` in the map `node`), it serves them itself.
@@ -68,7 +67,7 @@ class Frame:
 
     settings: Settings
     generation: str
-    """Told to the gate with each request: one of an older generation comes from a process that takes no workers any more."""
+    """Of this text, so that a process can be asked what it has loaded."""
 
     def map(self, name: str) -> str:
         return str(self.settings.directory.maps / f"{name}.map")
@@ -99,7 +98,7 @@ def general(frame: Frame) -> Iterable[str]:
     settings = frame.settings.haproxy
     yield f"# generation {frame.generation}"
     yield "global"
-    yield f"  description {frame.generation}"  # so that a process can be asked what it has loaded
+    yield f"  description {frame.generation}"
     yield f"  nbthread {settings.threads}"
     yield "  thread-groups 1"
     yield f"  maxconn {settings.connections}"
@@ -131,7 +130,7 @@ def defaults(frame: Frame) -> Iterable[str]:
     yield "  option redispatch 1"
     yield "  option allbackups"
     yield "  retries 3"
-    yield "  retry-on conn-failure 425"
+    yield "  retry-on conn-failure"
 
 
 def keeper(frame: Frame) -> Iterable[str]:
@@ -277,11 +276,9 @@ def backend_of(frame: Frame, pool: Pool) -> Iterable[str]:
     yield "  acl full queue,add(2),sub(txn.free),sub(txn.limit) ge 1"  # a negative number would be read as a flag
     yield "  http-request set-var(txn.reason) str(QueueFull) if full"
     yield f"  http-request deny status 503 {UNAVAILABLE} if full"
-    yield "  http-request set-priority-class int(-1) if { queue eq 0 } { var(txn.free) -m int gt 0 }"
     yield (
         f"  server {GATE} unix@{frame.settings.directory.gate} backup maxconn 1 pool-max-conn 0 send-proxy-v2"
-        f" set-proxy-v2-tlv-fmt(0xE0) %[be_name] set-proxy-v2-tlv-fmt(0xE1) g{frame.generation}"
-        " set-proxy-v2-tlv-fmt(0xE2) %[request_date(ms)]"
+        " set-proxy-v2-tlv-fmt(0xE0) %[be_name] set-proxy-v2-tlv-fmt(0xE1) %[request_date(ms)]"
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from webgarden_listener.haproxy.names import GATE
 
 GENERAL = ""
-GENERATION = re.compile(r"(0xE1\) g|^  description )\w+")
+GENERATION = re.compile(r"^  description \w+")
 
 
 def sections(config: str) -> dict[str, str]:
@@ -25,7 +25,7 @@ def sections(config: str) -> dict[str, str]:
         elif line and not line.startswith((" ", "#")):
             name = GENERAL
         if not line.startswith("#") and not worker(line):
-            found.setdefault(name, []).append(GENERATION.sub(r"\1", line))
+            found.setdefault(name, []).append(GENERATION.sub("", line))
     return {key: "\n".join(lines) for key, lines in found.items()}
 
 
