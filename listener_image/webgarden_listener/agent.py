@@ -171,9 +171,9 @@ class Agent:
                 self._dirty.update(self._known.pools)
         if self._known is not None and messages:
             self._unanswered = True
+            self._probes.watch(targets(self._known).keys())
             self._reloads.changed(time.monotonic())
             state.save(self._settings.directory.state, self._known)
-            self._probes.watch(targets(self._known).keys())
 
     def _draining(self) -> set[str]:
         """Pools of which somebody waits for a request to end."""

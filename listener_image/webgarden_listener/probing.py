@@ -5,7 +5,8 @@ one instead. A worker that answered once is HAProxy's to check from then on. A T
 says is not judged.
 
 Somebody waits for the moment, so the pause between two tries is a small part of the time that the worker has taken
-already: half of it is what looking adds to a cold start, on the average.
+already: half of it is what looking adds to a cold start, on the average. When many are looked for, each is looked at
+less often.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from collections.abc import Callable, Collection
 
 from webgarden_listener.table import Endpoint, Target
 
-SHORTEST, LONGEST = 0.01, 0.25
-PART = 0.02
+SHORTEST, LONGEST = 0.005, 0.25
+PART = 0.01
 """Of the time waited so far, between two tries."""
+CROWD = 8
+"""As many more workers to look for make each pause longer by itself."""
 TIMEOUT = 1.0
 
 
@@ -65,8 +68,8 @@ class Probes:
     async def _probe(self, target: Target) -> None:
         began = time.monotonic()
         while not await answers(target[1][1], target[1][2]):
-            pause = PART * (time.monotonic() - began)
-            await asyncio.sleep(min(LONGEST, max(SHORTEST, pause)))
+            pause = max(SHORTEST, PART * (time.monotonic() - began)) * (1 + len(self._tasks) / CROWD)
+            await asyncio.sleep(min(LONGEST, pause))
         del self._tasks[target]
         self._add(target)
         self._answered(target[0])

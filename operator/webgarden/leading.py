@@ -87,6 +87,7 @@ class Term:
             namespace=self._settings.namespace,
             image=self._settings.listener_image,
             pull_policy=self._settings.image_pull_policy,
+            pull_secrets=self._settings.image_pull_secrets,
             link_url=f"wss://{self._host}:{self._settings.link_port}{PATH}",
         )
 

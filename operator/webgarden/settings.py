@@ -22,6 +22,8 @@ class Settings:
     """Image of pools that name none."""
     listener_image: str
     image_pull_policy: str = "IfNotPresent"
+    image_pull_secrets: tuple[str, ...] = ()
+    """Names of Secrets for the listener's image."""
     health_port: int = 8080
     link_port: int = 8443
     link_service: str = "webgarden-link"
@@ -67,6 +69,7 @@ class Settings:
             image_pull_policy=environment.get("WEBGARDEN_IMAGE_PULL_POLICY", cls.image_pull_policy),
             health_port=number("WEBGARDEN_HEALTH_PORT", cls.health_port),
             link_port=number("WEBGARDEN_LINK_PORT", cls.link_port),
+            image_pull_secrets=tuple(environment.get("WEBGARDEN_IMAGE_PULL_SECRETS", "").split()),
             web_server=spec("WEBGARDEN_WEBSERVER"),
             link_service=environment.get("WEBGARDEN_LINK_SERVICE", cls.link_service),
         )

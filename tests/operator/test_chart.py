@@ -168,11 +168,14 @@ def test_every_pod_keeps_to_the_restricted_standard() -> None:
 
 
 def test_the_operator_gets_the_environment_that_it_needs() -> None:
-    settings = Settings.from_environment(environment(render("workerImage.tag=v9", "imagePullPolicy=Always")))
+    secrets = ("imagePullSecrets[0].name=one", "imagePullSecrets[1].name=two")
+    settings = Settings.from_environment(environment(render("workerImage.tag=v9", "imagePullPolicy=Always", *secrets)))
     assert (settings.namespace, settings.identity) == ("metadata.namespace", "metadata.name")
     assert settings.worker_image == "ghcr.io/webgarden-dev/webgarden-worker:v9"
     assert settings.listener_image == "ghcr.io/webgarden-dev/webgarden-listener:0.1.0"
     assert settings.image_pull_policy == "Always"
+    assert settings.image_pull_secrets == ("one", "two")
+    assert Settings.from_environment(environment(render())).image_pull_secrets == ()
 
 
 def test_ports_and_the_service_of_the_link_are_those_of_the_operator() -> None:

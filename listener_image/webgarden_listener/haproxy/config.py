@@ -196,15 +196,13 @@ def normalising() -> Iterable[str]:
 def routing(frame: Frame) -> Iterable[str]:
     refused = "if { var(txn.reason) -m found }"
     yield "  http-request set-var(txn.host) req.hdr(host),host_only,rtrim(.),lower"
-    yield '  http-request set-var-fmt(txn.at) "%[var(txn.host)]:%[var(txn.port)]"'
-    yield f"  http-request set-var(txn.site) var(txn.at),map_str({frame.map('hosts')})"
-    yield (
-        f"  http-request set-var(txn.site) var(txn.at),map_end({frame.map('wild')}) unless {{ var(txn.site) -m found }}"
-    )
+    at = "var(txn.host),concat(:,txn.port)"
+    yield f"  http-request set-var(txn.site) {at},map_str({frame.map('hosts')})"
+    yield f"  http-request set-var(txn.site) {at},map_end({frame.map('wild')}) unless {{ var(txn.site) -m found }}"
     yield "  http-request set-var(txn.reason) str(NoSite) unless { var(txn.site) -m found }"
     yield f"  http-request return status 404 {NOT_FOUND} {refused}"
-    yield '  http-request set-var-fmt(txn.path) "%[var(txn.site)]%[path,lower]/"'
-    yield f"  http-request set-var(txn.pool) var(txn.path),map_beg({frame.map('paths')})"
+    yield "  http-request set-var(txn.path) path,lower"
+    yield f"  http-request set-var(txn.pool) var(txn.site),concat(,txn.path,/),map_beg({frame.map('paths')})"
     yield "  http-request set-var(txn.reason) str(NoApplication) unless { var(txn.pool) -m found }"
     yield f"  http-request return status 404 {NOT_FOUND} {refused}"
     yield f"  http-request set-var(txn.state) var(txn.pool),map_str({frame.map('states')},PoolMissing)"
@@ -215,44 +213,40 @@ def routing(frame: Frame) -> Iterable[str]:
 
 def forwarding() -> Iterable[str]:
     """What a worker learns of the client. A name with underscores is the same name to a CGI or WSGI application."""
-    yield (
-        "  http-request del-header "
-        "'(?i)^(x_forwarded[-_](for|proto|host)|x-forwarded_(for|proto|host)|x[-_]webgarden[-_]site)$' -m reg"
-    )
+    for prefix in ("x_forwarded", "x-forwarded_", "x_webgarden", "x-webgarden"):
+        yield f"  http-request del-header {prefix} -m beg"
     yield "  http-request set-header X-Forwarded-For %[src]"
-    yield "  http-request set-header X-Forwarded-Proto http"
-    yield "  http-request set-header X-Forwarded-Proto https if { ssl_fc }"
+    yield "  http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]"
     yield "  http-request set-header X-Forwarded-Host %[req.hdr(host)]"
     yield "  http-request set-header X-Webgarden-Site %[var(txn.site)]"
 
 
 def reasons(frame: Frame) -> Iterable[str]:
     """Why the listener itself answered: a header for the client, a variable for the log."""
-    ours = "!{ var(txn.answered) -m found }"
     unknown = "!{ var(txn.reason) -m found }"
     yield "  http-response set-var(txn.answered) int(1)"
     yield f"  http-response set-var(txn.reason) res.hdr(X-Webgarden-Reason) if {{ srv_name -m str {GATE} }}"
+    yield "  http-after-response allow if { var(txn.answered) -m found }"
     yield (
         f"  http-after-response set-var(txn.state) var(txn.pool),map_str({frame.map('states')},PoolMissing) "
-        f"if {ours} {unknown} {{ var(txn.pool) -m found }}"
+        f"if {unknown} {{ var(txn.pool) -m found }}"
     )
     yield (
         "  http-after-response set-var(txn.reason) var(txn.state) "
-        f"if {ours} {unknown} {{ var(txn.state) -m found }} !{{ var(txn.state) -m str Started }}"
+        f"if {unknown} {{ var(txn.state) -m found }} !{{ var(txn.state) -m str Started }}"
     )
     yield (
         "  http-after-response set-var(txn.reason) "
-        f"txn.sess_term_state,map_str({frame.map('terminations')},Internal) if {ours} {unknown}"
+        f"txn.sess_term_state,map_str({frame.map('terminations')},Internal) if {unknown}"
     )
-    yield f"  http-after-response set-header X-Webgarden-Reason %[var(txn.reason)] if {ours}"
-    yield f"  http-after-response set-var(txn.retry) int(1) if {ours} {{ status 503 }}"
+    yield "  http-after-response set-header X-Webgarden-Reason %[var(txn.reason)]"
+    yield "  http-after-response set-var(txn.retry) int(1) if { status 503 }"
     yield (
         f"  http-after-response set-var(txn.retry) var(txn.pool),map_str_int({frame.map('retry')},1) "
-        f"if {ours} {{ status 503 }} {{ var(txn.pool) -m found }}"
+        "if { status 503 } { var(txn.pool) -m found }"
     )
     yield (
-        f"  http-after-response set-header Retry-After %[var(txn.retry)] "
-        f"if {ours} {{ status 503 }} {{ var(txn.retry) -m int gt 0 }}"
+        "  http-after-response set-header Retry-After %[var(txn.retry)] if { status 503 } { var(txn.retry) -m int gt 0 }"
     )
 
 
@@ -275,7 +269,7 @@ def backend_of(frame: Frame, pool: Pool) -> Iterable[str]:
     yield f"  http-request set-var(txn.free) srv_conn_free({name}/{GATE})"
     yield "  acl full queue,add(2),sub(txn.free),sub(txn.limit) ge 1"  # a negative number would be read as a flag
     yield "  http-request set-var(txn.reason) str(QueueFull) if full"
-    yield f"  http-request deny status 503 {UNAVAILABLE} if full"
+    yield f"  http-request deny status 503 {UNAVAILABLE} if {{ var(txn.reason) -m found }}"
     yield (
         f"  server {GATE} unix@{frame.settings.directory.gate} backup maxconn 1 pool-max-conn 0 send-proxy-v2"
         " set-proxy-v2-tlv-fmt(0xE0) %[be_name] set-proxy-v2-tlv-fmt(0xE1) %[request_date(ms)]"

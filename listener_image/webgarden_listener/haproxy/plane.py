@@ -111,7 +111,8 @@ class Plane:
 
     async def load_states(self, known: Routing) -> None:
         """Bring the running process's maps of pools to the table: before those who wait for a stopped pool are told why."""
-        await self._load(known, ("states", "retry", "queues", "node"))
+        # `retry` first: an answer that names the state says when to come back, too.
+        await self._load(known, ("retry", "states", "queues", "node"))
 
     async def load_maps(self, known: Routing) -> None:
         """Bring all of the running process's maps to the table."""

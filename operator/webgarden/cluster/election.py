@@ -75,14 +75,25 @@ class Election:
 
     async def give_back(self, api: Client) -> None:
         """Let another lead at once, if it is we who do."""
-        url = f"/apis/coordination.k8s.io/v1/namespaces/{self._namespace}/leases/{names.LEASE}"
         try:
-            lease = await api.request("GET", url)
-            if (lease.get("spec") or {}).get("holderIdentity") == self._identity:
-                spec = {**lease["spec"], "holderIdentity": ""}
-                await api.request("PUT", url, body={**lease, "spec": spec})
+            while not await self._given_back(api):
+                log.info("a renewal that was under way came between; the Lease is given back again")
         except (ApiError, ClientError, TimeoutError) as error:
             log.warning("the Lease could not be given back, it runs out by itself: %s", error)
+
+    async def _given_back(self, api: Client) -> bool:
+        """False when somebody changed the Lease between reading and writing."""
+        url = f"/apis/coordination.k8s.io/v1/namespaces/{self._namespace}/leases/{names.LEASE}"
+        lease = await api.request("GET", url)
+        if (lease.get("spec") or {}).get("holderIdentity") != self._identity:
+            return True
+        try:
+            await api.request("PUT", url, body={**lease, "spec": {**lease["spec"], "holderIdentity": ""}})
+        except ApiError as error:
+            if error.code == 409:
+                return False
+            raise
+        return True
 
 
 class _PatientLock(LeaseLock):

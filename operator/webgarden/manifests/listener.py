@@ -26,6 +26,8 @@ GRACE_SECONDS = 120
 TOKEN_SECONDS = 3600
 SELECTOR = {names.COMPONENT: "listener", names.MANAGED_BY: names.MANAGER}
 USER = 65532
+PROCESS_REQUESTS = {"cpu": "20m", "memory": "64Mi"}
+"""Of agent and gate: what they take at rest. What a request costs is HAProxy's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,7 @@ class Place:
     namespace: str
     image: str
     pull_policy: str
+    pull_secrets: tuple[str, ...] = ()
     link_url: str
 
 
@@ -103,6 +106,7 @@ def _pod(server: WebServer, place: Place) -> Manifest:
         "serviceAccountName": names.LISTENER,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
+        "imagePullSecrets": [{"name": name} for name in place.pull_secrets],
         "terminationGracePeriodSeconds": LINGER_SECONDS + GRACE_SECONDS + 15,
         "securityContext": {
             "runAsNonRoot": True,
@@ -153,8 +157,7 @@ def _haproxy(server: WebServer, place: Place) -> Manifest:
         "failureThreshold": 3,
         "initialDelaySeconds": 10,
     }
-    if server.spec.listener.resources:
-        container["resources"] = server.spec.listener.resources
+    container["resources"] = server.spec.listener.resources or {}
     return container
 
 
@@ -165,6 +168,7 @@ def _process(name: str, server: WebServer, place: Place) -> Manifest:
         "imagePullPolicy": place.pull_policy,
         "command": ["webgarden-listener", name],
         "env": _environment(server, place),
+        "resources": {"requests": PROCESS_REQUESTS},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
