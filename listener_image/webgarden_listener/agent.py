@@ -146,6 +146,7 @@ class Agent:
 
     async def _round(self) -> None:
         self._take_in()
+        await asyncio.sleep(0)  # new workers are tried now, and not when the files are written
         if self._known is not None:
             self._plane.write(self._known, self._probes.all_answering)
         if await self._plane.look():

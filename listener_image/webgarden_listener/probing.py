@@ -12,7 +12,7 @@ less often.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import socket
 import time
 from collections.abc import Callable, Collection
 
@@ -76,12 +76,12 @@ class Probes:
 
 
 async def answers(address: str, port: int) -> bool:
-    try:
-        async with asyncio.timeout(TIMEOUT):
-            _, writer = await asyncio.open_connection(address, port)
-    except (OSError, TimeoutError):
-        return False
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                await asyncio.get_running_loop().sock_connect(probe, (address, port))
+        except (OSError, TimeoutError):
+            return False
     return True

@@ -91,6 +91,10 @@ class Port:
     """Where HAProxy listens: a process without privileges cannot have the ports below 1024."""
 
 
+LOGGED = ("All", "Failed")
+"""Requests in the log: all, or those that the listener refused, that were cut off, or that got 500 and above."""
+
+
 @dataclass(frozen=True)
 class HAProxySettings:
     program: str = "haproxy"
@@ -102,6 +106,8 @@ class HAProxySettings:
     """As many as the container has cores."""
     connections: int = 10_000
     """Most client connections; needs twice as many file descriptors."""
+    log_all: bool = False
+    """Every request into the log, and not only those that failed: see `LOGGED`."""
     keep_alive: int = 60
     """Seconds that an idle client connection is kept, and so the time that leaving may take."""
 
@@ -159,6 +165,7 @@ def add_arguments(parser: ArgumentParser, environment: Mapping[str, str] = os.en
     add("health-port", "8404", "port of /healthz, /readyz and /metrics")
     add("threads", "2", "threads of HAProxy")
     add("connections", "10000", "most client connections")
+    add("access-log", "Failed", f"requests that are logged: {' or '.join(LOGGED)}")
     add("keep-alive", "60", "seconds that an idle client connection is kept")
     add("link-url", LinkSettings.url, "where the operator listens")
     add("link-ca", "", "file with the authority that signed the operator's certificate")
@@ -171,6 +178,8 @@ def add_arguments(parser: ArgumentParser, environment: Mapping[str, str] = os.en
 
 def settings(arguments: Namespace) -> Settings:
     """Raises `SettingsError`."""
+    if arguments.access_log not in LOGGED:
+        raise SettingsError(f"the access log is {' or '.join(LOGGED)}, not {arguments.access_log!r}")
     try:
         return Settings(
             directory=Directory(Path(arguments.directory)),
@@ -180,6 +189,7 @@ def settings(arguments: Namespace) -> Settings:
                 health_port=int(arguments.health_port),
                 threads=int(arguments.threads),
                 connections=int(arguments.connections),
+                log_all=arguments.access_log == "All",
                 keep_alive=int(arguments.keep_alive),
             ),
             link=LinkSettings(

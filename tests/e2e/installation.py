@@ -89,6 +89,12 @@ class Installation:
             ready, "WebServer default Ready", seconds=seconds, seen=lambda: self.kubernetes.get("WebServer", "default")
         )
 
+    def rolled_out(self) -> None:
+        """Wait until an upgrade has replaced what it replaces, the listeners too: Helm knows nothing of those."""
+        for name in ("webgarden-operator", "webgarden-listener"):
+            self.kubectl("rollout", "status", f"deployment/{name}", f"--namespace={NAMESPACE}", "--timeout=4m")
+        self.connected()
+
     def uninstall(self, *, grace_seconds: int | None = None) -> None:
         """Returns when its pods are gone. A listener takes its time, unless a grace period is given."""
         self.run("helm", "uninstall", RELEASE, f"-n={NAMESPACE}", "--wait", check=False)

@@ -36,22 +36,15 @@ def test_an_upgrade_that_replaces_operators_and_listeners_loses_no_request(tenan
     with traffic(*clients) as load:
         load.answered(100)
         tenant.installation.install("podAnnotations.upgraded=yes", "webServer.spec.listener.threads=1")
-        _rolled_out(tenant.installation)
+        tenant.installation.rolled_out()
         tenant.installation.install()
-        _rolled_out(tenant.installation)
+        tenant.installation.rolled_out()
         load.answered(100)
         result = load.end()
     after = {p["metadata"]["name"] for kind in ("operator", "listener") for p in tenant.installation.pods(kind)}
     assert result.failed == 0
     assert not before & after
     assert pool.running(2) == workers, "an upgrade of ours is no reason to replace theirs"
-
-
-def _rolled_out(installation: Installation) -> None:
-    for name in ("webgarden-operator", "webgarden-listener"):
-        rollout = ("rollout", "status", f"deployment/{name}", f"--namespace={NAMESPACE}", "--timeout=4m")
-        installation.kubectl(*rollout)
-    installation.connected()
 
 
 def test_who_comes_to_the_link_with_another_token_is_refused(tenant: Tenant) -> None:

@@ -27,7 +27,7 @@ async def echo(request: web.Request) -> web.StreamResponse:
         "size": len(body),
         "headers": {key.lower(): request.headers.getall(key) for key in request.headers},
     }
-    return web.json_response(said)
+    return web.json_response(said, status=int(request.query.get("status", 200)))
 
 
 async def websocket(request: web.Request) -> web.StreamResponse:

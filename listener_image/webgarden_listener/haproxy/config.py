@@ -163,6 +163,8 @@ LOG = (
 def front(frame: Frame) -> Iterable[str]:
     yield "frontend www from base"
     yield "  log stdout format raw local0 info"
+    if not frame.settings.haproxy.log_all:
+        yield "  option dontlog-normal"
     for port in frame.settings.haproxy.ports:
         yield f"  bind :{port.container} id {port.number} backlog 8192"
         successor = frame.settings.directory.successor(port.number)
@@ -172,6 +174,7 @@ def front(frame: Frame) -> Iterable[str]:
     yield from normalising()
     yield from routing(frame)
     yield from forwarding()
+    yield from refusing(frame)
     yield from reasons(frame)
     yield "  use_backend successor-%[var(txn.port)] if { var(txn.old) -m found }"
     yield "  use_backend %[var(txn.pool)]"
@@ -188,27 +191,32 @@ def passing_on(frame: Frame) -> Iterable[str]:
 
 
 def normalising() -> Iterable[str]:
-    yield "  http-request normalize-uri percent-decode-unreserved"  # before the dots: %2e%2e
-    yield "  http-request normalize-uri path-strip-dot"
-    yield "  http-request normalize-uri path-strip-dotdot full"
+    yield "  http-request normalize-uri percent-decode-unreserved if { url -m sub % }"  # before the dots: %2e%2e
+    yield "  http-request normalize-uri path-strip-dot if { path -m sub /. }"
+    yield "  http-request normalize-uri path-strip-dotdot full if { path -m sub /. }"
 
 
 def routing(frame: Frame) -> Iterable[str]:
-    refused = "if { var(txn.reason) -m found }"
     yield "  http-request set-var(txn.host) req.hdr(host),host_only,rtrim(.),lower"
     at = "var(txn.host),concat(:,txn.port)"
     yield f"  http-request set-var(txn.site) {at},map_str({frame.map('hosts')})"
     yield f"  http-request set-var(txn.site) {at},map_end({frame.map('wild')}) unless {{ var(txn.site) -m found }}"
-    yield "  http-request set-var(txn.reason) str(NoSite) unless { var(txn.site) -m found }"
-    yield f"  http-request return status 404 {NOT_FOUND} {refused}"
     yield "  http-request set-var(txn.path) path,lower"
     yield f"  http-request set-var(txn.pool) var(txn.site),concat(,txn.path,/),map_beg({frame.map('paths')})"
+    yield f"  http-request set-var(txn.limit) var(txn.pool),map_str_int({frame.map('queues')})"
+
+
+def refusing(frame: Frame) -> Iterable[str]:
+    """What has no pool that takes requests. Those that have one are not looked at any further."""
+    refused = "if { var(txn.reason) -m found }"
+    yield "  http-request allow if { var(txn.limit) -m found }"
+    yield "  http-request set-var(txn.reason) str(NoSite) unless { var(txn.site) -m found }"
+    yield f"  http-request return status 404 {NOT_FOUND} {refused}"
     yield "  http-request set-var(txn.reason) str(NoApplication) unless { var(txn.pool) -m found }"
     yield f"  http-request return status 404 {NOT_FOUND} {refused}"
     yield f"  http-request set-var(txn.state) var(txn.pool),map_str({frame.map('states')},PoolMissing)"
     yield "  http-request set-var(txn.reason) var(txn.state) unless { var(txn.state) -m str Started }"
     yield f"  http-request return status 503 {UNAVAILABLE} {refused}"
-    yield f"  http-request set-var(txn.limit) var(txn.pool),map_str_int({frame.map('queues')},1000)"
 
 
 def forwarding() -> Iterable[str]:
@@ -248,6 +256,8 @@ def reasons(frame: Frame) -> Iterable[str]:
     yield (
         "  http-after-response set-header Retry-After %[var(txn.retry)] if { status 503 } { var(txn.retry) -m int gt 0 }"
     )
+    if not frame.settings.haproxy.log_all:
+        yield "  http-after-response do-log if { status lt 500 }"  # to HAProxy, a refusal of ours is nothing to log
 
 
 def pools(frame: Frame, known: Routing, limits: Mapping[Target, int]) -> Iterable[str]:
@@ -266,9 +276,10 @@ def backend_of(frame: Frame, pool: Pool) -> Iterable[str]:
     yield f"backend {name} from pool"
     yield f"  timeout queue {pool.queue_timeout}s"
     yield f"  timeout server {max(LEAST_ANSWER, pool.queue_timeout + 10)}s"
-    yield f"  http-request set-var(txn.free) srv_conn_free({name}/{GATE})"
+    near = "if { queue gt 0 } or { var(txn.limit) -m int le 1 }"  # else there is room, whatever the gate holds
+    yield f"  http-request set-var(txn.free) srv_conn_free({name}/{GATE}) {near}"
     yield "  acl full queue,add(2),sub(txn.free),sub(txn.limit) ge 1"  # a negative number would be read as a flag
-    yield "  http-request set-var(txn.reason) str(QueueFull) if full"
+    yield "  http-request set-var(txn.reason) str(QueueFull) if { var(txn.free) -m found } full"
     yield f"  http-request deny status 503 {UNAVAILABLE} if {{ var(txn.reason) -m found }}"
     yield (
         f"  server {GATE} unix@{frame.settings.directory.gate} backup maxconn 1 pool-max-conn 0 send-proxy-v2"

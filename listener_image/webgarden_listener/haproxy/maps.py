@@ -7,7 +7,7 @@
 | `paths`  | `site/path/`, lower case         | backend; HAProxy takes the longest that fits                       |
 | `states` | backend                          | `Started`, or the reason why it is stopped                         |
 | `retry`  | backend that is stopped          | seconds                                                            |
-| `queues` | backend                          | most requests that wait                                            |
+| `queues` | backend that is started          | most requests that wait                                            |
 | `node`   | `ready`                          | `yes` or `no`: whether this listener wants new clients             |
 |          | `last`                           | `yes` or `no`: whether no process follows this one                 |
 
@@ -45,7 +45,7 @@ def maps(known: Routing, *, ready: bool, last: bool = False) -> Maps:
         "paths": tuple(paths(sites)),
         "states": tuple((backend(pool.key), pool.reason if stopped(pool) else STARTED) for pool in pools),
         "retry": tuple((backend(pool.key), str(pool.retry_after)) for pool in pools if stopped(pool)),
-        "queues": tuple((backend(pool.key), str(pool.queue_limit)) for pool in pools),
+        "queues": tuple((backend(pool.key), str(pool.queue_limit)) for pool in pools if not stopped(pool)),
         "node": node(ready=ready, last=last),
     }
 

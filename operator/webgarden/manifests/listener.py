@@ -188,6 +188,7 @@ def _environment(server: WebServer, place: Place) -> list[Manifest]:
         "WEBGARDEN_DIRECTORY": DIRECTORY,
         "WEBGARDEN_PORTS": ",".join(f"{p}:{c}" for p, c in _ports(server).items()),
         "WEBGARDEN_THREADS": str(server.spec.listener.threads),
+        "WEBGARDEN_ACCESS_LOG": server.spec.listener.access_log,
         "WEBGARDEN_HEALTH_PORT": str(HEALTH_PORT),
         "WEBGARDEN_LINK_URL": place.link_url,
         "WEBGARDEN_LINK_CA": f"{LINK_DIRECTORY}/ca.crt",

@@ -1,0 +1,60 @@
+"""What the listener logs of requests: those that failed, or all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import pytest
+from tests.listener.place import Place
+from tests.listener.waiting import until
+
+from webgarden_link import PoolState
+
+
+def logged(place: Place) -> dict[str, dict[str, Any]]:
+    """Requests in the log, by their paths."""
+    lines = place.node.log.read_text().splitlines()
+    return {line["uri"]: line for line in (json.loads(text) for text in lines if text.startswith("{"))}
+
+
+async def asked(place: Place) -> None:
+    """One request of each kind, and a last one that is always logged."""
+    worker = place.worker()
+    await place.up(worker)
+    await place.pool("off", state=PoolState.STOPPED, reason="Disabled")
+    await place.site(pool="/", off="/off")
+    async with place.session() as session:
+        for path in ("/fine", "/?status=404", "/?status=500", "/off"):
+            await session.get(path)
+    async with aiohttp.ClientSession() as stranger:
+        await stranger.get(place.url("/nowhere"), headers={"Host": "nobody.example.com"})
+    await until(lambda: "/nowhere" in logged(place))
+
+
+async def test_by_default_what_failed_is_logged_with_its_reason(fresh: Callable[..., Place]) -> None:
+    place = fresh()
+    await asked(place)
+    found = logged(place)
+    assert found.keys() == {"/?status=500", "/off", "/nowhere"}
+    assert (found["/off"]["status"], found["/off"]["reason"]) == (503, "Disabled")
+    assert (found["/nowhere"]["status"], found["/nowhere"]["reason"]) == (404, "NoSite")
+    assert (found["/?status=500"]["server"], found["/?status=500"]["reason"]) == ("w1", "")
+
+
+async def test_everything_is_logged_when_that_is_wanted(fresh: Callable[..., Place]) -> None:
+    place = fresh(access_log="All")
+    await asked(place)
+    found = logged(place)
+    assert found.keys() == {"/fine", "/?status=404", "/?status=500", "/off", "/nowhere"}
+    assert (found["/fine"]["pool"], found["/fine"]["status"]) == (place.key().replace("/", ":"), 200)
+
+
+@pytest.mark.parametrize("access_log", ["All", "Failed"])
+async def test_no_request_is_logged_twice(fresh: Callable[..., Place], access_log: str) -> None:
+    place = fresh(access_log=access_log)
+    await asked(place)
+    lines = [line for line in place.node.log.read_text().splitlines() if line.startswith("{")]
+    assert len(lines) == len(logged(place))
