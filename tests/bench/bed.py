@@ -35,12 +35,6 @@ class Bed:
         return until(ready, f"pod {name} Ready", seconds=COMES_UP, seen=self.tenant.describe)
 
 
-def variable(pod: Body, container: str, name: str) -> str:
-    """What the container's environment says."""
-    variables = next(c["env"] for c in pod["spec"]["containers"] if c["name"] == container)
-    return next(str(v["value"]) for v in variables if v["name"] == name)
-
-
 @contextmanager
 def bed(*, as_it_is: bool = False) -> Iterator[Bed]:
     """`as_it_is`: neither build nor install, since somebody else uses the release."""

@@ -11,19 +11,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.bench import wrk
-from tests.bench.bed import Bed, variable
+from tests.bench.bed import Bed
 from tests.bench.figures import Figure, Report, Row, at_least
 from tests.bench.processes import sample
 from tests.cluster import images
 from tests.e2e.asking import Place
 from tests.e2e.installation import LISTENER_PORT
-from tests.e2e.kubernetes import Body
+from tests.e2e.kubernetes import Body, environment
+
+from webgarden.manifests.listener import HAPROXY_RESOURCES
 
 TITLE = "Throughput"
 SECONDS = 4
 FEW = 4
 """Connections that do not saturate anything, for the latency."""
 PORT = 8080
+RESOURCES = HAPROXY_RESOURCES
+"""Of all that take part: a busy node gives its time by what pods ask for."""
 BODY = "x" * 128
 
 BACKEND = f"""
@@ -98,11 +102,11 @@ def _turns(targets: Mapping[str, Target], host: str, rounds: int) -> Turns:
 def _everything_logged(bed: Bed) -> Iterator[None]:
     try:
         bed.installation.install("webServer.spec.listener.accessLog=All")
-        bed.installation.rolled_out()
+        bed.installation.rolled_out("WEBGARDEN_ACCESS_LOG", "All")
         yield
     finally:
         bed.installation.install()
-        bed.installation.rolled_out()
+        bed.installation.rolled_out("WEBGARDEN_ACCESS_LOG", "Failed")
 
 
 def _listener(bed: Bed) -> Target:
@@ -119,12 +123,13 @@ def _targets(bed: Bed) -> tuple[Mapping[str, Target], str]:
         "volumes": [{"name": "fast", "configMap": {"name": "fast"}}],
         "volumeMounts": [{"name": "fast", "mountPath": "/fast"}],
         "maxConcurrentRequests": 1000,
+        "resources": RESOURCES,
     }
     pool = tenant.garden("fast", worker=worker, startMode="AlwaysRunning")
     name = pool.running(1)[0]
     pod = next(p for p in tenant.pods("fast") if p["metadata"]["name"] == name)
     listener = _listener(bed)
-    threads = variable(listener.pod, "haproxy", "WEBGARDEN_THREADS")
+    threads = environment(listener.pod, "haproxy")["WEBGARDEN_THREADS"]
     configuration = PLAIN.format(threads=threads, address=pod["status"]["podIP"])
     plain = _plain(bed, "plain", configuration)
     logging = _plain(bed, "logging", configuration.replace("frontend www\n", f"frontend www\n{LOG}"))
@@ -145,6 +150,7 @@ def _plain(bed: Bed, name: str, configuration: str) -> Body:
         "imagePullPolicy": "IfNotPresent",
         "command": ["haproxy", "-f", "/plain/plain.cfg"],
         "volumeMounts": [{"name": "plain", "mountPath": "/plain"}],
+        "resources": RESOURCES,
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
     security = {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.cluster import commands, images, progress, ways
 from tests.e2e.asking import Place
-from tests.e2e.kubernetes import Body, Kubernetes, access, condition
+from tests.e2e.kubernetes import Body, Kubernetes, access, condition, environment
 from tests.e2e.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +27,7 @@ LISTENER_PORT = 10_000
 """Where a listener's pod takes what its Service takes on port 80."""
 _RECORD = ("webgarden-e2e-images", "kube-system")
 _TOLD = 180.0
+_ROLLS = 240.0
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,15 @@ class Installation:
             ready, "WebServer default Ready", seconds=seconds, seen=lambda: self.kubernetes.get("WebServer", "default")
         )
 
-    def rolled_out(self) -> None:
-        """Wait until an upgrade has replaced what it replaces, the listeners too: Helm knows nothing of those."""
-        for name in ("webgarden-operator", "webgarden-listener"):
-            self.kubectl("rollout", "status", f"deployment/{name}", f"--namespace={NAMESPACE}", "--timeout=4m")
+    def rolled_out(self, variable: str, value: str) -> None:
+        """Wait until an upgrade has replaced the listeners: all have this in HAProxy's environment, and are connected.
+        Helm knows nothing of them, and their Deployment changes only when the new operator leads."""
+
+        def variables() -> list[str]:
+            pods = self.pods("listener")
+            return [environment(pod, "haproxy")[variable] for pod in pods]
+
+        until(lambda: set(variables()) == {value}, f"listeners with {variable}={value}", seconds=_ROLLS, seen=variables)
         self.connected()
 
     def uninstall(self, *, grace_seconds: int | None = None) -> None:

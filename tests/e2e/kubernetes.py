@@ -169,3 +169,9 @@ def condition(body: Body | None, kind: str) -> Body:
     """The condition of that type, or one that says nothing."""
     found = ((body or {}).get("status") or {}).get("conditions") or []
     return next((c for c in found if c["type"] == kind), {"status": "", "reason": "", "message": ""})
+
+
+def environment(pod: Body, container: str) -> dict[str, str]:
+    """What is written in a container's environment; variables that come from elsewhere are empty."""
+    variables = next(c["env"] for c in pod["spec"]["containers"] if c["name"] == container)
+    return {v["name"]: v.get("value", "") for v in variables}

@@ -36,9 +36,9 @@ def test_an_upgrade_that_replaces_operators_and_listeners_loses_no_request(tenan
     with traffic(*clients) as load:
         load.answered(100)
         tenant.installation.install("podAnnotations.upgraded=yes", "webServer.spec.listener.threads=1")
-        tenant.installation.rolled_out()
+        tenant.installation.rolled_out("WEBGARDEN_THREADS", "1")
         tenant.installation.install()
-        tenant.installation.rolled_out()
+        tenant.installation.rolled_out("WEBGARDEN_THREADS", "2")
         load.answered(100)
         result = load.end()
     after = {p["metadata"]["name"] for kind in ("operator", "listener") for p in tenant.installation.pods(kind)}

@@ -55,7 +55,7 @@ class ListenerSpec(Part):
     service: ListenerService = ListenerService()
     """The Service in front of the listener."""
     resources: Resources | None = None
-    """Requests and limits of one listener, as in a container."""
+    """Requests and limits of one listener's HAProxy, as in a container. Absent: requests of 100m and 128Mi."""
     threads: int = Field(default=2, ge=1, le=64)
     """Threads of one listener."""
     access_log: AccessLog = AccessLog.FAILED

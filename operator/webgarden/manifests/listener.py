@@ -26,8 +26,10 @@ GRACE_SECONDS = 120
 TOKEN_SECONDS = 3600
 SELECTOR = {names.COMPONENT: "listener", names.MANAGED_BY: names.MANAGER}
 USER = 65532
-PROCESS_REQUESTS = {"cpu": "20m", "memory": "64Mi"}
-"""Of agent and gate: what they take at rest. What a request costs is HAProxy's."""
+HAPROXY_RESOURCES = {"requests": {"cpu": "100m", "memory": "128Mi"}}
+"""When the WebServer names none. More than the other two have, since a busy node shares its time by these."""
+PROCESS_RESOURCES = {"requests": {"cpu": "20m", "memory": "64Mi"}}
+"""Of agent and gate: what they take at rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +159,8 @@ def _haproxy(server: WebServer, place: Place) -> Manifest:
         "failureThreshold": 3,
         "initialDelaySeconds": 10,
     }
-    container["resources"] = server.spec.listener.resources or {}
+    given = server.spec.listener.resources
+    container["resources"] = HAPROXY_RESOURCES if given is None else given
     return container
 
 
@@ -168,7 +171,7 @@ def _process(name: str, server: WebServer, place: Place) -> Manifest:
         "imagePullPolicy": place.pull_policy,
         "command": ["webgarden-listener", name],
         "env": _environment(server, place),
-        "resources": {"requests": PROCESS_REQUESTS},
+        "resources": PROCESS_RESOURCES,
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
