@@ -1,12 +1,15 @@
-"""A cluster somebody gives us: used as it is, never started, ended or filled with images."""
+"""A cluster somebody gives us: used as it is, never started or ended.
+
+Its images come by a registry that it pulls from, WEBGARDEN_REGISTRY: they are built with Docker or Podman and pushed there.
+"""
 
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.cluster import commands
+from tests.cluster import cache, commands, engine
 from tests.cluster.errors import ClusterError
-from tests.cluster.images import Image
+from tests.cluster.images import LOCAL, REGISTRY, Image
 
 
 class Given:
@@ -31,7 +34,18 @@ class Given:
         return list(command)
 
     def build(self, image: Image) -> None:
-        raise ClusterError(f"build {image.tag} yourself, and push it where the cluster finds it")
+        if REGISTRY == LOCAL:
+            raise ClusterError(
+                "set WEBGARDEN_REGISTRY to a registry that you may push to and the cluster may pull from"
+            )
+        engine.build(self._engine, image)
 
     def load(self, images: Sequence[str]) -> None:
-        raise ClusterError(f"push {' '.join(images)} yourself to where the cluster finds them")
+        for image in images:
+            commands.logged([self._engine, "push", image], log=cache.DIRECTORY / "images.log")
+
+    @property
+    def _engine(self) -> str:
+        if (found := engine.found()) is None:
+            raise ClusterError("building images needs Docker or Podman, and none answers")
+        return found

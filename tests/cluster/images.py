@@ -5,14 +5,17 @@ folder. Dockerfiles take the images they build on as arguments: PYTHON_IMAGE and
 public ones unless a way has to stand in for them, and the examples WORKER_IMAGE.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-OPERATOR = "localhost/webgarden-operator:dev"
-LISTENER = "localhost/webgarden-listener:dev"
-WORKER = "localhost/webgarden-worker:dev"
+LOCAL = "localhost"
+REGISTRY = os.environ.get("WEBGARDEN_REGISTRY", LOCAL)
+OPERATOR = f"{REGISTRY}/webgarden-operator:dev"
+LISTENER = f"{REGISTRY}/webgarden-listener:dev"
+WORKER = f"{REGISTRY}/webgarden-worker:dev"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.cluster import cache, commands, progress
+from tests.cluster import engine as engines
 from tests.cluster.images import Image
 
 NAME = "webgarden"
@@ -17,10 +18,7 @@ NAME = "webgarden"
 
 def engine() -> str | None:
     """The engine that answers, if kind is there to use it."""
-    if shutil.which("kind") is None:
-        return None
-    candidates = [name for name in ("docker", "podman") if shutil.which(name)]
-    return next((name for name in candidates if commands.succeeds([name, "info"])), None)
+    return engines.found() if shutil.which("kind") else None
 
 
 class Kind:
@@ -53,9 +51,7 @@ class Kind:
         return list(command)
 
     def build(self, image: Image) -> None:
-        arguments = [f"--build-arg={name}={value}" for name, value in image.arguments.items()]
-        build = [self._engine, "build", f"--file={image.dockerfile}", f"--tag={image.tag}"]
-        commands.logged([*build, *arguments, image.context], log=cache.DIRECTORY / "images.log")
+        engines.build(self._engine, image)
 
     def load(self, images: Sequence[str]) -> None:
         for image in images:

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from tests.e2e.asking import ask
+from tests.e2e.asking import Place, ask
+from tests.e2e.forwarding import way_in
 from tests.e2e.installation import Installation, installed
 from tests.e2e.kubernetes import Body
 from tests.e2e.load import Clients
@@ -47,9 +48,9 @@ def wait(what: str, condition: Callable[[], bool], *, seconds: float) -> None:
 
 
 class Quickstart:
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, place: Place) -> None:
         self._installation = installation
-        self.place = installation.listener
+        self.place = place
 
     @property
     def status(self) -> Body:
@@ -76,8 +77,8 @@ class Quickstart:
         wait("the new worker alone", lambda: len(self.workers) == 1, seconds=60)
 
 
-def show(installation: Installation) -> None:
-    quickstart = Quickstart(installation)
+def show(installation: Installation, place: Place) -> None:
+    quickstart = Quickstart(installation, place)
     say(f"kubectl apply -f {FILE}")
     quickstart.apply()
     wait("the pool to be asleep (it sleeps a minute after its last request)", quickstart.asleep, seconds=150)
@@ -130,7 +131,8 @@ def recycle_under_load(quickstart: Quickstart) -> None:
 def main() -> int:
     installation = installed()
     try:
-        show(installation)
+        with way_in(installation) as place:
+            show(installation, place)
     except Unseen as error:
         say(f"this went wrong: {error}")
         print(installation.diagnosis())

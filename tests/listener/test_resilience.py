@@ -365,6 +365,18 @@ async def test_a_refused_configuration_leaves_the_old_one_and_what_needs_no_relo
     assert place.node.pids()[0] != before
 
 
+async def test_a_new_listener_is_ready_when_it_knows_the_sites_and_not_before(fresh: Fresh) -> None:
+    place = fresh(ready=False)
+    worker = place.worker()
+    application = Application(path="/", pool=place.key())
+    site = Site(key=place.key("site"), bindings=(Binding(port=80, host=place.host),), applications=(application,))
+    place.operator.put(place.described("pool", (worker,), {}), site)
+    place.node.start()
+    await until(lambda: place.node.status("/readyz") == 200)
+    async with place.session() as session, session.get("/") as answer:
+        assert answer.status == 200, answer.headers
+
+
 async def test_a_refused_listener_keeps_serving_and_asks_again(fresh: Fresh) -> None:
     place = fresh()
     worker = place.worker()

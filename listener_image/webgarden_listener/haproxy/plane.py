@@ -112,11 +112,11 @@ class Plane:
     async def load_states(self, known: Routing) -> None:
         """Bring the running process's maps of pools to the table: before those who wait for a stopped pool are told why."""
         # `retry` first: an answer that names the state says when to come back, too.
-        await self._load(known, ("retry", "states", "queues", "node"))
+        await self._load(known, ("retry", "states", "queues"))
 
     async def load_maps(self, known: Routing) -> None:
-        """Bring all of the running process's maps to the table."""
-        await self._load(known, ("hosts", "wild", "paths"))
+        """Bring the other maps to the table: a host when its paths are there, and readiness when all is."""
+        await self._load(known, ("paths", "hosts", "wild", "node"))
 
     async def _load(self, known: Routing, names: Sequence[str]) -> None:
         wanted = self._wanted_maps(known)
