@@ -2,6 +2,7 @@
 
 A process that is about to end may give no answer, which does not mean that it has nothing: its last reading counts until
 it is gone from the master's list. Without any reading of a process that is there, nothing may be concluded from the others.
+One that has no client any more has been read for the last time, and is not asked again: it ends in any moment.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import logging
 from collections.abc import Callable, Collection
 
 from webgarden_listener.haproxy.errors import HAProxyError
+from webgarden_listener.haproxy.master import Process
 from webgarden_listener.haproxy.names import backend
 from webgarden_listener.haproxy.plane import Plane
 from webgarden_listener.haproxy.stats import Backend
@@ -28,12 +30,12 @@ class Readings:
         self._present = present
         self._last: dict[int, Pools] = {}
         self._before: Pools = {}
+        self._finished: set[int] = set()
 
     async def sweep(self, plane: Plane) -> None:
         """Every pool in every process. Raises `HAProxyError` when the current one gives no answer."""
         read = {plane.current.pid: await plane.current.backends()}
-        finished: set[int] = set()
-        for process in plane.old:
+        for process in self._unfinished(plane):
             try:
                 over = await process.clients() == 0
                 read[process.pid] = await process.backends()
@@ -41,9 +43,10 @@ class Readings:
                 log.debug("An old process: %s", error)
                 continue
             if over:
-                finished.add(process.pid)
-        plane.keeper.release(finished)
+                self._finished.add(process.pid)
+        plane.keeper.release(self._finished)
         present = {plane.current.pid, *(process.pid for process in plane.old)}
+        self._finished &= present
         self._present(plane.life, present)
         self._before = self._last.get(plane.current.pid, {})
         self._last = {pid: pools for pid, pools in {**self._last, **read}.items() if pid in present}
@@ -55,11 +58,14 @@ class Readings:
         """One pool in every process."""
         self._before[pool] = self.now(plane, pool)
         self._note(plane.current.pid, pool, await plane.current.backend(backend(pool)))
-        for process in plane.old:
+        for process in self._unfinished(plane):
             try:
                 self._note(process.pid, pool, await process.backend(backend(pool)))
             except HAProxyError as error:
                 log.debug("An old process: %s", error)
+
+    def _unfinished(self, plane: Plane) -> list[Process]:
+        return [process for process in plane.old if process.pid not in self._finished]
 
     def _note(self, pid: int, pool: str, found: Backend) -> None:
         if pid not in self._last:

@@ -377,6 +377,22 @@ async def test_a_new_listener_is_ready_when_it_knows_the_sites_and_not_before(fr
         assert answer.status == 200, answer.headers
 
 
+async def test_an_older_process_that_does_not_answer_holds_nobody_up(fresh: Fresh) -> None:
+    place = fresh()
+    worker, following = place.worker("w1"), place.worker("w2")
+    await place.up(worker)
+    async with place.session() as session, session.ws_connect("/ws"):
+        older = place.node.pids()[0]
+        await place.pool("another")  # a reload; the WebSocket keeps the older process
+        os.kill(older, signal.SIGSTOP)
+        try:
+            version = place.operator.put(Pool(key=place.key(), workers=(worker.worker, following.worker)))
+            await until(lambda: place.operator.applied >= version, seconds=3)
+            await until(lambda: place.operator.state(place.key(), "w2") == "Serving", seconds=3)
+        finally:
+            os.kill(older, signal.SIGCONT)
+
+
 async def test_a_refused_listener_keeps_serving_and_asks_again(fresh: Fresh) -> None:
     place = fresh()
     worker = place.worker()

@@ -15,7 +15,10 @@ from webgarden_listener.haproxy.errors import HAProxyAway, HAProxyError
 from webgarden_listener.haproxy.maps import Entries, text
 from webgarden_listener.haproxy.stats import Backend, Processes, backends, connections, processes
 
-TIMEOUT = 10.0
+TIMEOUT = 3.0
+OLD_TIMEOUT = 0.3
+"""For a process that finishes: the master may never answer for one that ends in this moment, and meanwhile nobody hears
+the operator."""
 UNKNOWN = "No such proxy."
 PAYLOAD = 4000
 """Bytes of a payload: a command must fit into one of HAProxy's buffers (16 KB)."""
@@ -27,10 +30,10 @@ class Master:
     def __init__(self, socket: Path) -> None:
         self._socket = socket
 
-    async def ask(self, command: str) -> str:
+    async def ask(self, command: str, *, patience: float = TIMEOUT) -> str:
         """One command and its answer. Raises `HAProxyAway`."""
         try:
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(patience):
                 return await self._exchange(command)
         except (OSError, TimeoutError) as error:
             raise HAProxyAway(f"{self._socket}: {error!r}") from error
@@ -57,16 +60,17 @@ class Master:
 class Process:
     """One of HAProxy's worker processes."""
 
-    def __init__(self, master: Master, pid: int) -> None:
+    def __init__(self, master: Master, pid: int, *, patience: float = TIMEOUT) -> None:
         self.pid = pid
         self._master = master
+        self._patience = patience
 
     async def ask(self, command: str, entries: Entries | None = None) -> str:
         """One command, with entries of a map. Raises `HAProxyError` for what HAProxy would take for two."""
         if ";" in command or not command.isprintable():
             raise HAProxyError(f"{command[:100]!r} is not one command")
         payload = "" if entries is None else f" <<\n{text(entries)}"
-        return (await self._master.ask(f"@!{self.pid} {command}{payload}")).strip()
+        return (await self._master.ask(f"@!{self.pid} {command}{payload}", patience=self._patience)).strip()
 
     async def order(self, command: str, entries: Entries | None = None) -> None:
         """A command that says nothing when it worked. Raises `HAProxyError`."""

@@ -19,7 +19,7 @@ from webgarden_listener.haproxy.config import Frame, config
 from webgarden_listener.haproxy.errors import HAProxyAway, HAProxyError
 from webgarden_listener.haproxy.keeping import Keeper
 from webgarden_listener.haproxy.maps import Maps, maps
-from webgarden_listener.haproxy.master import Master, Process
+from webgarden_listener.haproxy.master import OLD_TIMEOUT, Master, Process
 from webgarden_listener.haproxy.names import backend
 from webgarden_listener.haproxy.sections import lacking, sections
 from webgarden_listener.haproxy.stats import Processes
@@ -56,7 +56,7 @@ class Plane:
 
     @property
     def old(self) -> list[Process]:
-        return [Process(self._master, pid) for pid in self.processes.old]
+        return [Process(self._master, pid, patience=OLD_TIMEOUT) for pid in self.processes.old]
 
     async def look(self) -> bool:
         """Which processes there are; True when another one accepts requests than the last time. Raises `HAProxyAway`."""
@@ -179,7 +179,8 @@ class Plane:
         if former not in self.processes.old:
             return True
         try:
-            return "Stopping: 0" not in await Process(self._master, former).ask("show info")
+            former_process = Process(self._master, former, patience=OLD_TIMEOUT)
+            return "Stopping: 0" not in await former_process.ask("show info")
         except HAProxyAway:
             return True
 
