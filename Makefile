@@ -78,8 +78,11 @@ crds: $(VENV)/made ## write the CRDs, the chart's schema and the reference from 
 	$(call timed,writing the schema of the chart's values,$(BIN)/python -m webgarden.api.values charts/webgarden/values.schema.json)
 	$(call timed,writing the reference,$(BIN)/python -m webgarden.api.reference docs/reference.md)
 
+MADE := $(wildcard /var/lib/webgarden-cluster $(HOME)/.cache/webgarden)# a cluster, or what was built for one
+
 .PHONY: clean
-clean: $(VENV)/made ## end the cluster and remove what was made in the checkout; PURGE=1: what was built for the cluster, too
-	$(call timed,ending the test cluster,$(BIN)/python -m tests.cluster down $(if $(PURGE),--purge))
+clean: $(if $(MADE),$(VENV)/made) ## end the cluster and remove what was made in the checkout; PURGE=1: what was built for the cluster, too
+	$(if $(MADE),$(call timed,ending the test cluster,$(BIN)/python -m tests.cluster down $(if $(PURGE),--purge)))
+	$(if $(PURGE),@rm -rf $(HOME)/.cache/webgarden)
 	$(call timed,removing $(VENV) and caches,rm -rf $(VENV) $(CACHES) && \
 		find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +)

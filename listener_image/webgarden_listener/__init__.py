@@ -1,6 +1,7 @@
 """The listener: HAProxy on the request path, an agent that configures it, a gate that holds what no worker can take yet.
 
-Three processes of one image share a directory; each may die alone. `agent` and `gate` never see a warm request.
+Three processes of one image share a directory; each may die alone. `agent` never sees a request, `gate` only one for
+which HAProxy has no place.
 
 | process | started as                   | signals                                                                        |
 |---------|------------------------------|--------------------------------------------------------------------------------|

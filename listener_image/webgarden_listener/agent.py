@@ -186,11 +186,17 @@ class Agent:
         if self._plane.processes.current is None:
             return set()
         held = {key for key in self._pools if self._gate.hand(key).waiting}
-        past = {key for key in held if self._now(key).busy}
+        past = {key for key in held if self._full(key)}
         if not self._plane.old:
             return past
         waited_for = held | {key for key in self._pools if self._now(key).queued}
         return past | {key for key in waited_for if any(one.busy for one in self._readings.old(self._plane, key) or ())}
+
+    def _full(self, key: str) -> bool:
+        """Whether requests run in a worker that the gate may get a place in."""
+        servers = self._now(key).servers
+        staying = (one.name for one in self._pools[key].workers if not leaves(self._pools[key], one))
+        return any(name in servers and servers[name].in_flight for name in staying)
 
     # Looking.
 
@@ -246,9 +252,10 @@ class Agent:
             await self._readings.read(self._plane, pool.key)
         hand = self._gate.hand(pool.key)  # one for all of this, so that a report says what was acted upon
         wanted = self._wishes(pool, hand)
-        # The gate first: somebody may wait there, and nobody must be carried to a worker that is about to be drained.
+        # The gate first: somebody may wait there, and what it must not have any more is HAProxy's when it says so.
         self._gate.say_one(pool.key, view(pool, self._now(pool.key), wanted))
-        orders = commands(pool, self._now(pool.key), wanted, hand)
+        granting = self._gate.obeys(pool.key) or self._gate.deaf(pool.key)
+        orders = commands(pool, self._now(pool.key), wanted, hand, granting=granting)
         if orders:
             await self._command(orders)
             await self._readings.read(self._plane, pool.key)
@@ -299,7 +306,6 @@ class Agent:
             return self._reloads.refuse(str(error))
         self._reloads.done(time.monotonic())
         self._swept = -math.inf
-        self._tell_gate(known)
         return self._wake.set()
 
     def _tell_gate(self, known: Routing) -> None:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from webgarden_listener.gate.views import Hand, Obeyed, Orders, PoolView, ViewError, answer, encode
 
 RETRY = 0.05
+PATIENCE = 1.0
+"""For a gate that does not confirm what it was told: warm requests must not wait for it."""
 LINE = 1024 * 1024
 log = logging.getLogger(__name__)
 
@@ -27,12 +30,16 @@ class GateLink:
         self._views: Mapping[str, PoolView] | None = None
         self._hands: dict[str, Hand] = {}
         self._number = 0
-        self._pending: dict[str, int] = {}
-        """Pools of which the gate has not confirmed the last orders, with the number of those."""
+        self._pending: dict[str, tuple[int, float]] = {}
+        """Pools of which the gate has not confirmed the last orders: the number of those, and since when it is asked."""
 
     def obeys(self, pool: str) -> bool:
         """Whether `hand` is the gate's under all that it was told of the pool."""
         return self._writer is not None and pool not in self._pending
+
+    def deaf(self, pool: str) -> bool:
+        """Whether nothing more is to be expected of it: there is none, or it hangs."""
+        return self._writer is None or time.monotonic() - self._pending[pool][1] > PATIENCE
 
     def hand(self, pool: str) -> Hand:
         return self._hands.get(pool) or Hand(pool)
@@ -61,12 +68,14 @@ class GateLink:
 
     def _send(self, views: Mapping[str, PoolView | None], *, whole: bool = False) -> None:
         self._number += 1
-        self._pending.update(dict.fromkeys(views, self._number))
+        now = time.monotonic()
+        for pool in views:
+            self._pending[pool] = (self._number, self._pending[pool][1] if pool in self._pending else now)
         if self._writer is not None:
             self._writer.write(encode(Orders(whole, views, self._number)))
 
     def _confirmed(self, number: int) -> None:
-        done = [pool for pool, pending in self._pending.items() if pending <= number]
+        done = [pool for pool, (pending, _) in self._pending.items() if pending <= number]
         for pool in done:
             del self._pending[pool]
             self._heard(self.hand(pool))

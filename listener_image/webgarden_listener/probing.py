@@ -77,11 +77,11 @@ class Probes:
 
 async def answers(address: str, port: int) -> bool:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setblocking(False)
             async with asyncio.timeout(TIMEOUT):
                 await asyncio.get_running_loop().sock_connect(probe, (address, port))
-        except (OSError, TimeoutError):
-            return False
+    except (OSError, TimeoutError):
+        return False
     return True

@@ -9,6 +9,8 @@ Rules
   are cut, and it is deleted as soon as HAProxy allows it.
 - A request that the gate carries counts against its worker's limit, and so does one that an older process has; a worker
   that is full of them gets none from the process that accepts.
+- A place in a worker is HAProxy's or the gate's. HAProxy gets one only when the gate has confirmed that it has it no more
+  (`granting`), and the gate has what HAProxy has not, and is not about to get.
 - HAProxy looks at those who wait only when a slot changes, so it overlooks them when the last active server goes, and
   now and then when a worker is taken back: setting a limit, to the value that it has, makes it look. Maintenance of
   the gate is no way to do that: it throws them out.
@@ -50,7 +52,7 @@ def wishes(pool: Pool, answering: Collection[Endpoint], hand: Hand, old: Collect
 
 
 def wish(pool: Pool, worker: Worker, hand: Hand, old: Collection[Backend]) -> Wish:
-    reserved = 1 if hand.waiting else 0
+    reserved = 1 if hand.waiting else 0  # in each, since nobody knows which one the gate will take
     elsewhere = sum(claimed(worker, one) for one in old)
     return Wish(
         worker,
@@ -68,16 +70,19 @@ def claimed(worker: Worker, found: Backend) -> int:
     return min(server.limit, server.in_flight + found.queued) if server.serving else server.in_flight
 
 
-def commands(pool: Pool, found: Backend, wanted: Mapping[str, Wish], hand: Hand) -> list[str]:
-    """What to tell HAProxy, in this order. Only the deletes may be refused."""
+def commands(pool: Pool, found: Backend, wanted: Mapping[str, Wish], hand: Hand, *, granting: bool = True) -> list[str]:
+    """What to tell HAProxy, in this order; without `granting`, nothing that lets it give out more. Only the deletes may be
+    refused."""
     name = backend(pool.key)
     workers = {worker.name: worker for worker in pool.workers}
     foreign = {key: one for key, one in found.servers.items() if key not in workers or not same(one, workers[key])}
     own = {key: one for key, one in found.servers.items() if key not in foreign}
     made = [line for key, one in foreign.items() for line in removal(f"{name}/{key}", one)]
-    made += [line for key, wish in wanted.items() if key not in found.servers for line in addition(name, wish)]
-    waiting = found.queued > 0
-    made += [line for key, wish in wanted.items() if key in own for line in correction(name, wish, own[key], waiting)]
+    made += [line for key, wish in wanted.items() if key in own for line in narrowing(name, wish, own[key])]
+    if granting:
+        made += [line for key, wish in wanted.items() if key not in found.servers for line in addition(name, wish)]
+        waiting = found.queued > 0
+        made += [line for key, wish in wanted.items() if key in own for line in widening(name, wish, own[key], waiting)]
     return made + list(gate(pool, found, wanted, hand, moved=bool(made)))
 
 
@@ -107,16 +112,22 @@ def addition(pool: str, wish: Wish) -> Iterable[str]:
         yield f"set server {name} state ready"
 
 
-def correction(pool: str, wish: Wish, server: Server, waiting: bool) -> Iterable[str]:
+def narrowing(pool: str, wish: Wish, server: Server) -> Iterable[str]:
     name = f"{pool}/{wish.worker.name}"
-    overlooked = waiting and server.serving and server.in_flight < server.limit
-    if wish.serves and (server.limit != wish.limit or overlooked):
+    if wish.serves and server.limit > wish.limit:
+        yield f"set maxconn server {name} {wish.limit}"
+    if not wish.serves and not (server.draining or server.stopped):
+        yield f"set server {name} state drain"
+
+
+def widening(pool: str, wish: Wish, server: Server, waiting: bool) -> Iterable[str]:
+    name = f"{pool}/{wish.worker.name}"
+    overlooked = waiting and server.serving and server.in_flight < server.limit == wish.limit
+    if wish.serves and (server.limit < wish.limit or overlooked):
         yield f"set maxconn server {name} {wish.limit}"
     if wish.serves and (server.draining or server.stopped):
         yield f"enable health {name}"
         yield f"set server {name} state ready"
-    if not wish.serves and not (server.draining or server.stopped):
-        yield f"set server {name} state drain"
 
 
 def gate(pool: Pool, found: Backend, wanted: Mapping[str, Wish], hand: Hand, *, moved: bool) -> Iterable[str]:
@@ -144,19 +155,21 @@ def view(pool: Pool, found: Backend, wanted: Mapping[str, Wish]) -> PoolView:
 def worker_view(worker: Worker, server: Server | None, wanted: Mapping[str, Wish]) -> WorkerView:
     wish = wanted.get(worker.name)
     usable = wish is not None and not wish.drain and not (server is not None and server.down)
-    room = worker.limit - wish.elsewhere - taken(worker, server) if wish is not None and usable else 0
+    room = worker.limit - wish.elsewhere - taken(wish, server) if wish is not None and usable else 0
     return WorkerView(worker.name, worker.address, worker.port, max(0, room))
 
 
-def taken(worker: Worker, server: Server | None) -> int:
-    """What the accepting process runs on the worker, or may run at any moment."""
-    if server is None or not same(server, worker):
-        return 0
-    return max(server.in_flight, server.limit if server.serving else 0)
+def taken(wish: Wish, server: Server | None) -> int:
+    """What the accepting process runs on the worker, may run at any moment, or is about to be allowed."""
+    granted = wish.limit if wish.serves else 0
+    if server is None or not same(server, wish.worker):
+        return granted
+    return max(granted, server.in_flight, server.limit if server.serving else 0)
 
 
 def needs_worker(pool: Pool, found: Backend, wanted: Mapping[str, Wish], hand: Hand) -> bool:
-    """Whether somebody waits for a pool that has nobody to serve it."""
+    """Whether somebody waits for a pool that has nobody to serve it: no worker that answers stays, full or not."""
     someone = hand.waiting > 0 or found.queued > 0
-    busy = any(not wish.drain and (hand.spliced.get(key) or wish.elsewhere) for key, wish in wanted.items())
-    return someone and not stopped(pool) and not found.serving and not busy
+    down = {name for name, server in found.servers.items() if server.down}
+    able = any(not wish.drain and name not in down for name, wish in wanted.items())
+    return someone and not stopped(pool) and not found.serving and not able

@@ -22,9 +22,12 @@ async def run(settings: Settings) -> int:
     api = await connect()
     stop = asyncio.Event()
     try:
-        running = asyncio.create_task(Operator(settings, api).run(stop))
-        await asyncio.sleep(0.5)  # kopf sets its own signal handlers when it starts; ours come after
-        for number in (signal.SIGTERM, signal.SIGINT):
+        operator = Operator(settings, api)
+        running = asyncio.create_task(operator.run(stop))
+        started = asyncio.create_task(operator.started.wait())
+        await asyncio.wait({running, started}, return_when=asyncio.FIRST_COMPLETED)
+        started.cancel()
+        for number in (signal.SIGTERM, signal.SIGINT):  # after kopf's own, and in their place
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         return await running
     finally:

@@ -46,6 +46,8 @@ class Operator:
         self._health = HealthServer(alive=self._not_alive, ready=self._not_ready)
         self._watching: asyncio.Task[None] | None = None
         self._filled = asyncio.Event()
+        self.started = asyncio.Event()
+        """kopf has begun, and with it its handlers of signals."""
 
     async def run(self, stop: asyncio.Event) -> int:
         """Until `stop` is set. Returns the exit code, which is not 0 when the watches ended before."""
@@ -68,7 +70,7 @@ class Operator:
 
     async def _watch(self, ends: asyncio.Event) -> None:
         await kopf.operator(
-            registry=watch.registry(self._store, self._queue.add),
+            registry=watch.registry(self._store, self._queue.add, self.started.set),
             settings=watch.settings(),
             clusterwide=True,
             standalone=True,

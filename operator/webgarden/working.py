@@ -16,13 +16,13 @@ from aiohttp import ClientError
 
 from webgarden import metrics
 from webgarden.cluster.client import ApiError
-from webgarden.reconcile.ports import Clock, Key, Kind
+from webgarden.reconcile.ports import Clock, Key, Kind, Refused
 from webgarden.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
 
 Reconcile = Callable[[Key], Awaitable[datetime | None]]
-EXPECTED = (ApiError, ClientError, TimeoutError)
+EXPECTED = (ApiError, Refused, ClientError, TimeoutError)
 """Told in one line; anything else is a fault of ours, and told with its traceback."""
 
 

@@ -24,7 +24,10 @@ BENCHMARKS: Mapping[str, Callable[[Bed, int], Report]] = {
 
 
 def main() -> int:
-    options = _parser().parse_args()
+    parser = _parser()
+    options = parser.parse_args()
+    if options.as_it_is and "throughput" in (options.only or BENCHMARKS):
+        parser.error("throughput upgrades the release, which is somebody else's: take --only with others")
     reports: list[Report] = []
     built = page.commit()
     with bed(as_it_is=options.as_it_is) as found:
@@ -33,8 +36,13 @@ def main() -> int:
             reports.append(BENCHMARKS[name](found, options.rounds))
             print(f"\n{reports[-1].title}\n{table(reports[-1].rows)}\n", flush=True)
         surroundings = page.surroundings(found, datetime.now(UTC), built)
+    whole = page.page(reports, surroundings, _command(options))
     if options.markdown:
-        options.markdown.write_text(page.page(reports, surroundings, _command(options)))
+        options.markdown.write_text(whole)
+    elif not options.only:
+        (ROOT / "docs/bench.md").write_text(whole)
+        readme = ROOT / "README.md"
+        readme.write_text(page.filled(readme.read_text(), reports, options.rounds))
     print(page.short(reports))
     return 0
 
@@ -51,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
         "--only", action="append", default=[], choices=list(BENCHMARKS), help="this one; may be repeated"
     )
     parser.add_argument(
-        "--markdown", type=Path, default=ROOT / "docs/bench.md", help="where to write the report [docs/bench.md]"
+        "--markdown",
+        type=Path,
+        help="where to write the report [a whole run: docs/bench.md, and its short form into README.md]",
     )
     parser.add_argument("--as-it-is", action="store_true", help="take the installed release, do not build and install")
     return parser

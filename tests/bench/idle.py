@@ -1,4 +1,4 @@
-"""What operator and listener use when nobody asks for anything, container by container, beside a bare HAProxy."""
+"""What operator and listener use when nobody asks for anything, container by container."""
 
 from __future__ import annotations
 

@@ -22,6 +22,10 @@ so ratios say more than absolute figures. A goal that was missed is marked; noth
 """
 
 
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+"""Marks in README.md."""
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What the figures hang on."""
@@ -66,6 +70,17 @@ def page(reports: Sequence[Report], around: Surroundings, command: str) -> str:
         parts.append(f"## {report.title}\n\n{report.how}\n\n{table(report.rows)}\n")
         parts += [f"{note}\n" for note in report.notes]
     return "\n".join(parts)
+
+
+def filled(text: str, reports: Iterable[Report], rounds: int) -> str:
+    """README.md with these figures between its marks."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    note = (
+        f"Median (smallest-largest) of {rounds} rounds on {os.cpu_count()} cores that client, proxy, workers and cluster "
+        "share. How, and the rest: [docs/bench.md](docs/bench.md); again: `make bench`."
+    )
+    return f"{before}{BEGIN}\n{short(reports)}\n\n{note}\n{END}{after}"
 
 
 def short(reports: Iterable[Report]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.e2e.installation import Installation, installed
-from tests.e2e.tenant import Tenant
+from tests.e2e.tenant import MARK, Tenant
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -21,6 +21,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def installation() -> Iterator[Installation]:
     found = installed()
+    for left in found.kubernetes.list("Namespace", labels=MARK):  # by a run that was cut off
+        found.kubernetes.delete("Namespace", left["metadata"]["name"])
     yield found
     found.kubernetes.close()
 

@@ -7,6 +7,7 @@ written into the cluster itself, where it goes with it. `python -m tests.e2e.ins
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -128,6 +129,8 @@ def _image_values() -> Iterator[str]:
     for name, image in given.items():
         repository, _, tag = image.rpartition(":")
         yield from (f"{name}.repository={repository}", f"{name}.tag={tag}")
+    if images.REGISTRY != images.LOCAL:  # the tag stays, whatever is pushed
+        yield "imagePullPolicy=Always"
 
 
 def cluster() -> Installation:
@@ -176,7 +179,9 @@ def _key(tag: str) -> str:
 
 
 def _ids(tags: Sequence[str]) -> list[str]:
-    engine = next(e for e in ("podman", "docker") if commands.succeeds([e, "image", "inspect", tags[0]]))
+    engine = next(
+        e for e in ("podman", "docker") if shutil.which(e) and commands.succeeds([e, "image", "inspect", tags[0]])
+    )
     return commands.run([engine, "image", "inspect", "--format={{.Id}}", *tags]).split()
 
 

@@ -26,6 +26,8 @@ HOSTED = {"kind": "ASGI", "target": "garden:app", "root": "/app"}
 ABRUPT = {"command": ["python", "/app/abrupt.py"]}
 """A worker that exits at SIGTERM, whatever it is doing."""
 COMES_UP = 60.0
+MARK = "webgarden-e2e"
+"""Label of each test's namespace."""
 
 
 @dataclass
@@ -36,7 +38,7 @@ class Tenant:
     @classmethod
     def create(cls, installation: Installation) -> Tenant:
         tenant = cls(installation, f"e2e-{secrets.token_hex(3)}")
-        metadata = {"name": tenant.namespace, "labels": {**RESTRICTED, "webgarden-e2e": "test"}}
+        metadata = {"name": tenant.namespace, "labels": {**RESTRICTED, MARK: "test"}}
         installation.kubernetes.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         programs = {path.name: path.read_text() for path in sorted(PROGRAMS.glob("*.py"))}
         tenant.apply("v1", "ConfigMap", "programs", data=programs)

@@ -62,6 +62,7 @@ OBSTACLES = {
         'serviceaccount "nobody" not found',
         {"template": None},
     ),
+    "crash": Obstacle({"command": ["sh", "-c", "echo no cheese; exit 3"]}, "exit code 3", ABRUPT),
     "deaf": Obstacle({"command": ["sleep", "1000"]}, "did not answer on its port", ABRUPT),
     "refused": Obstacle(
         {

@@ -72,7 +72,7 @@ def test_a_listener_that_is_killed_costs_a_tenth_of_the_requests_at_most(tenant:
 def test_without_an_operator_warm_traffic_goes_on_and_a_cold_pool_waits_for_it(tenant: Tenant) -> None:
     warm = tenant.garden("warm", startMode="AlwaysRunning", model={"maxProcesses": 2})
     warm.running(2)
-    cold = tenant.garden("cold", model={"startupTimeLimit": "5m"})
+    cold = tenant.garden("cold", model={"startupTimeLimit": "15m"})
     with _no_operator(tenant.installation), traffic(*_steady(warm)) as load:
         waiting = at_once(3, cold.place, cold.host, "/process", patience=lasting(10) + 120)
         time.sleep(lasting(10))  # the outage itself

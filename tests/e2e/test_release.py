@@ -5,10 +5,14 @@ These tests change the release, and leave it as they found it.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import yaml
@@ -19,6 +23,7 @@ from tests.e2e.kubernetes import Body
 from tests.e2e.tenant import Tenant
 from tests.e2e.traffic import traffic
 from tests.e2e.waiting import until
+from tests.worker.browser import Browser
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -45,6 +50,23 @@ def test_an_upgrade_that_replaces_operators_and_listeners_loses_no_request(tenan
     assert result.failed == 0
     assert not before & after
     assert pool.running(2) == workers, "an upgrade of ours is no reason to replace theirs"
+
+
+def test_a_web_server_that_is_deleted_comes_back_and_the_listeners_with_it(tenant: Tenant) -> None:
+    pool = tenant.garden(startMode="AlwaysRunning")
+    workers = pool.running(1)
+    kubernetes = tenant.installation.kubernetes
+    before = {p["metadata"]["name"] for p in tenant.installation.pods("listener")}
+    tenant.installation.kubectl("delete", "webserver", "default", "--wait=false")
+
+    def replaced() -> bool:
+        pods = {p["metadata"]["name"] for p in tenant.installation.pods("listener")}
+        return len(pods) == 2 and not pods & before and kubernetes.get("WebServer", "default") is not None
+
+    until(replaced, "other listeners", seconds=120, seen=lambda: tenant.installation.pods("listener"))
+    tenant.installation.connected()
+    pool.until(lambda: pool.ask().status == 200, "the pool to be served again")
+    assert pool.running(1) == workers
 
 
 def test_who_comes_to_the_link_with_another_token_is_refused(tenant: Tenant) -> None:
@@ -94,39 +116,60 @@ def _knock(installation: Installation, address: str, token: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
 
 
-def test_the_quickstart_runs_and_goes_to_sleep(installation: Installation) -> None:
-    with _example(installation, EXAMPLES / "quickstart.yaml") as example:
+def test_the_quickstart_runs(installation: Installation) -> None:
+    with _Example(installation, EXAMPLES / "quickstart.yaml") as example:
         assert example.asked("/").count("It grows")
         assert '"root_path"' in example.asked("/app/")
 
 
-@pytest.mark.parametrize(("name", "path", "words"), [("datasette", "/", "Datasette"), ("django", "/", "Wiki")])
-def test_a_program_by_other_people_runs(installation: Installation, name: str, path: str, words: str) -> None:
-    installation.way.build(images.extra(EXAMPLES / name, f"localhost/example-{name}:dev"))
-    installation.way.load([f"localhost/example-{name}:dev"])
-    with _example(installation, EXAMPLES / name / f"{name}.yaml") as example:
-        page = example.asked(path)
-        print(page[:200])
-        assert words.lower() in page.lower()
+def test_datasette_answers_questions_about_its_data(installation: Installation) -> None:
+    with _program(installation, "datasette") as example:
+        assert "Datasette" in example.asked("/")
+        sql = quote("select count(*) as count from characters where category = 'Nd' and numeric_value = 7")
+        (seven,) = json.loads(example.asked(f"/unicode.json?sql={sql}&_shape=array"))
+        print(f"{seven['count']} characters are a seven")
+        assert seven["count"] > 50
+
+
+def test_a_visitor_of_a_django_wiki_stays_logged_in_when_its_worker_is_recycled(installation: Installation) -> None:
+    with _program(installation, "django") as example:
+        assert "Wiki" in example.asked("/")
+        browser = Browser(f"http://{installation.listener.address}", host=example.host)
+        assert browser.open("/_accounts/login/") == 200
+        assert browser.submit(username="gardener", password="gardener") == 200
+        example.recycle()
+        assert (browser.open("/_create/"), browser.path) == (200, "/_create/")
+
+
+@contextmanager
+def _program(installation: Installation, name: str) -> Iterator[_Example]:
+    """An example that brings an image of its own."""
+    image = images.extra(EXAMPLES / name, f"{images.REGISTRY}/example-{name}:dev")
+    installation.way.build(image)
+    installation.way.load([image.tag])
+    with _Example(installation, EXAMPLES / name / f"{name}.yaml") as example:
+        yield example
 
 
 class _Example:
     def __init__(self, installation: Installation, manifest: Path) -> None:
         self._installation = installation
-        self._manifest = manifest
-        self._bodies: list[Body] = [b for b in yaml.safe_load_all(manifest.read_text()) if b]
+        self._text = manifest.read_text().replace(f"{images.LOCAL}/", f"{images.REGISTRY}/")
+        self._bodies: list[Body] = [b for b in yaml.safe_load_all(self._text) if b]
 
     def __enter__(self) -> _Example:
-        self._installation.kubectl("apply", f"--filename={self._manifest}")
+        self._installation.kubectl("apply", "--filename=-", stdin=self._text)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._installation.kubectl("delete", f"--filename={self._manifest}", "--wait=false", "--ignore-not-found")
+        self._installation.kubectl("delete", "--filename=-", "--ignore-not-found", stdin=self._text)
+
+    def _body(self, kind: str) -> Body:
+        return next(b for b in self._bodies if b["kind"] == kind)
 
     @property
     def host(self) -> str:
-        site = next(b for b in self._bodies if b["kind"] == "Site")
-        return str(site["spec"]["bindings"][0]["host"])
+        return str(self._body("Site")["spec"]["bindings"][0]["host"])
 
     def asked(self, path: str) -> str:
         """The page, once the site is known."""
@@ -139,9 +182,17 @@ class _Example:
         assert answer.status == 200, str(answer)
         return answer.body.decode()
 
+    def recycle(self) -> None:
+        metadata = self._body("ApplicationPool")["metadata"]
+        wish = {"metadata": {"annotations": {"webgarden.dev/recycle": datetime.now(UTC).isoformat()}}}
+        kubernetes = self._installation.kubernetes
+        kubernetes.patch("ApplicationPool", metadata["name"], metadata["namespace"], wish)
 
-def _example(installation: Installation, manifest: Path) -> _Example:
-    return _Example(installation, manifest)
+        def recycled() -> bool:
+            pool = kubernetes.get("ApplicationPool", metadata["name"], metadata["namespace"])
+            return bool(pool and pool["status"]["recycles"] == 1 and len(pool["status"]["workers"]) == 1)
+
+        until(recycled, "the recycle", seconds=90)
 
 
 @pytest.fixture

@@ -223,7 +223,7 @@ async def answered(streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], p
 
 
 async def test_a_client_of_an_older_process_does_not_get_to_a_drained_worker(fresh: Callable[..., Place]) -> None:
-    place = fresh()
+    place = fresh(access_log="All")
     worker, other = place.worker("a"), place.worker("b")
     await place.up(worker)
     client = await asyncio.open_connection("127.0.0.1", place.node.port)

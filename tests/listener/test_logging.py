@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -56,5 +57,12 @@ async def test_everything_is_logged_when_that_is_wanted(fresh: Callable[..., Pla
 async def test_no_request_is_logged_twice(fresh: Callable[..., Place], access_log: str) -> None:
     place = fresh(access_log=access_log)
     await asked(place)
+    async with place.session() as session:
+        given_up = asyncio.create_task(session.get("/given-up?seconds=5"))
+        await place.runs(place.running[0])
+        given_up.cancel()
+        await until(lambda: "/given-up?seconds=5" in logged(place))
+        await session.get("/?status=500&last")
+    await until(lambda: "/?status=500&last" in logged(place))
     lines = [line for line in place.node.log.read_text().splitlines() if line.startswith("{")]
     assert len(lines) == len(logged(place))

@@ -126,6 +126,19 @@ def test_those_whom_haproxy_overlooks_are_brought_to_the_gate() -> None:
     assert told(pool(WORKER), queued=3, w1=server(in_flight=5)) == []
 
 
+def test_haproxy_gets_no_place_that_the_gate_may_still_have() -> None:
+    def told_while_waiting(*workers: Worker, **found: Server) -> list[str]:
+        known = pool(*workers)
+        wanted = wishes(known, {endpoint(one) for one in workers}, IDLE)
+        return commands(known, Backend(gate=GATE, servers=found), wanted, IDLE, granting=False)
+
+    assert told_while_waiting(WORKER) == []
+    assert told_while_waiting(WORKER, w1=server("DRAIN")) == []
+    assert told_while_waiting(WORKER, w1=server(limit=3)) == []
+    assert told_while_waiting(WORKER, w1=server(limit=9)) == ["set maxconn server n:p/w1 5"]
+    assert told_while_waiting(draining(), w1=server())[0] == "set server n:p/w1 state drain"
+
+
 def test_those_whom_haproxy_overlooks_are_brought_to_a_worker_with_room() -> None:
     assert told(pool(WORKER), queued=3, w1=server(in_flight=4)) == ["set maxconn server n:p/w1 5"]
 
@@ -140,17 +153,23 @@ def test_a_stopped_pool_throws_out_those_who_wait_once_its_workers_drain() -> No
 
 
 def test_the_gate_has_the_room_in_a_worker_that_haproxy_does_not_have() -> None:
-    def room(known: Pool, **found: Server) -> int:
-        return view(known, Backend(servers=found), wishes(known, {endpoint(WORKER)}, IDLE)).workers[0].room
+    def room(known: Pool, hand: Hand = IDLE, **found: Server) -> int:
+        return view(known, Backend(servers=found), wishes(known, {endpoint(WORKER)}, hand)).workers[0].room
 
-    assert room(pool(WORKER)) == 5
-    assert room(pool(WORKER), w1=server()) == 0
-    assert room(pool(WORKER), w1=server(limit=4)) == 1
-    assert room(pool(WORKER), w1=server(limit=4, in_flight=5)) == 0  # from before its limit was lowered
-    assert room(pool(WORKER), w1=server("DRAIN", in_flight=2)) == 3
-    assert room(pool(WORKER), w1=server(address="10.0.0.9:80")) == 5
-    assert room(pool(WORKER), w1=server("DOWN")) == 0
-    assert room(pool(draining())) == 0
+    waiting = Hand("n/p", waiting=1)
+    assert room(pool(WORKER), waiting) == 1
+    assert room(pool(WORKER), waiting, w1=server()) == 0  # HAProxy has it until its limit is lowered
+    assert room(pool(WORKER), waiting, w1=server(limit=4)) == 1
+    assert room(pool(WORKER), waiting, w1=server(limit=4, in_flight=5)) == 0  # from before its limit was lowered
+    assert room(pool(WORKER), waiting, w1=server("DRAIN", in_flight=5)) == 0
+    assert room(pool(WORKER), waiting, w1=server(address="10.0.0.9:80")) == 1
+    assert room(pool(WORKER), waiting, w1=server("DOWN")) == 0
+    assert room(pool(draining()), waiting) == 0
+    assert room(pool(WORKER)) == 0  # nobody waits there, and HAProxy is about to get all places
+    assert room(pool(WORKER), Hand("n/p", spliced={"w1": 2}), w1=server(limit=3)) == 2
+    alone = WORKER.model_copy(update={"limit": 1})
+    assert room(pool(alone), waiting) == 1
+    assert room(pool(alone), waiting, w1=server("DRAIN", in_flight=1)) == 0
 
 
 def test_a_worker_is_needed_when_somebody_waits_and_nobody_serves() -> None:
@@ -160,6 +179,14 @@ def test_a_worker_is_needed_when_somebody_waits_and_nobody_serves() -> None:
     assert not needs_worker(pool(), Backend(), {}, IDLE)
     assert not needs_worker(pool(WORKER), Backend(servers={"w1": server()}), {}, waiting)
     assert not needs_worker(pool(stopped=True), Backend(), {}, waiting)
+
+    def needed(known: Pool, **found: Server) -> bool:
+        return needs_worker(known, Backend(servers=found), wishes(known, {endpoint(WORKER)}, waiting), waiting)
+
+    assert not needed(pool(WORKER))  # it answers, and is about to be used
+    assert not needed(pool(WORKER), w1=server("DRAIN", in_flight=5))
+    assert needed(pool(WORKER), w1=server("DOWN"))
+    assert needed(pool(draining()), w1=server("DRAIN"))
 
 
 def test_totals_go_on_over_a_new_process_a_new_server_and_a_new_gate() -> None:

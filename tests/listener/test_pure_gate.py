@@ -146,7 +146,9 @@ def test_a_worker_that_refused_is_left_alone_for_a_moment(hands: Hands, clock: C
     told(hands, READY)
     hands.refused_by(READY)
     assert isinstance(hands.decide(request(), since=1000.0), Wait)
+    assert hands.suspicion(request()) == pytest.approx(0.2)
     clock.now += 1
+    assert hands.suspicion(request()) is None
     assert hands.decide(request(), since=1000.0) == Carry(READY)
 
 

@@ -146,6 +146,24 @@ POOL_CASES = [
         pod(containers=[{"name": "a"}, {"name": "b"}]),
     ),
     Case(
+        "a template's hooks are an object",
+        pod(containers=[{"name": "worker", "lifecycle": "none"}]),
+        "must be of type object",
+        pod(containers=[{"name": "worker", "lifecycle": {"preStop": {"sleep": {"seconds": 5}}}}]),
+    ),
+    Case(
+        "a template's variables have names",
+        pod(containers=[{"name": "worker", "env": [{"value": "1"}]}]),
+        "Required value",
+        pod(containers=[{"name": "worker", "env": [{"name": "A", "value": "1"}]}]),
+    ),
+    Case(
+        "a template's labels are words",
+        worker(template={"metadata": {"labels": "a=b"}}),
+        "must be of type object",
+        worker(template={"metadata": {"labels": {"a": "b"}, "annotations": {"c": "d"}}}),
+    ),
+    Case(
         "a template is an object",
         worker(template="nginx"),
         "must be of type object",

@@ -150,6 +150,23 @@ def test_the_name_of_a_template_changes_with_it_and_with_nothing_else() -> None:
     assert revision(template(worker={"template": reordered})) == revision(template(worker={"template": turned}))
 
 
+def test_a_changed_limit_is_another_template_only_where_it_is_a_number_of_threads() -> None:
+    wsgi = HostedApplication(site="a/one", path="/", kind="WSGI", target="x:y", root=None)
+    asgi = HostedApplication(site="a/one", path="/", kind="ASGI", target="x:y", root=None)
+
+    def number(limit: int, *hosted: HostedApplication, **more: Any) -> str:  # noqa: ANN401
+        return revision(template(*hosted, worker={"maxConcurrentRequests": limit, **more}))
+
+    assert number(5) == number(6)
+    assert number(5, asgi) == number(6, asgi)
+    assert number(5, wsgi) != number(6, wsgi)
+    own = [{"name": "WEBGARDEN_THREADS", "value": "3"}]
+    assert number(5, wsgi, env=own) == number(6, wsgi, env=own)
+    made = template(wsgi, worker={"maxConcurrentRequests": 5, "env": own})
+    assert environment(made)["WEBGARDEN_THREADS"] == "3"
+    assert environment(template(wsgi, worker={"maxConcurrentRequests": 5000}))["WEBGARDEN_THREADS"] == "1000"
+
+
 def test_building_changes_nothing_of_the_pool() -> None:
     given = {"spec": {"containers": [{"name": "worker", "env": [{"name": "A", "value": "1"}]}]}}
     made = pool(worker={"template": given})

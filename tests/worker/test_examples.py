@@ -2,14 +2,11 @@
 
 import hashlib
 import html
-import http.cookiejar
 import re
 import shutil
 import subprocess
 import sys
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.worker.browser import Browser
 from tests.worker.workers import DEADLINE, ROOT, Worker, running
 from websockets.sync.client import connect
 
@@ -141,35 +139,12 @@ def wiki(wiki_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield worker
 
 
-class Browser:
-    """Follows redirects, keeps cookies, fills in forms."""
-
-    def __init__(self, worker: Worker) -> None:
-        self.worker = worker
-        self.cookies = http.cookiejar.CookieJar()
-        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.cookies))
-        self.page = ""
-        self.path = ""
-
-    def open(self, path: str, fields: Mapping[str, str] | None = None) -> int:
-        data = urllib.parse.urlencode(fields).encode() if fields is not None else None
-        try:
-            answer = self._opener.open(f"http://127.0.0.1:{self.worker.port}{path}", data, timeout=DEADLINE)
-        except urllib.error.HTTPError as error:
-            answer = error
-        with answer:
-            self.page = answer.read().decode()
-            self.path = urllib.parse.urlsplit(answer.url).path
-            return int(answer.status)
-
-    def submit(self, **fields: str) -> int:
-        """Send the form of the page, with the hidden fields it has."""
-        hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', self.page))
-        return self.open(self.path, {**hidden, **fields})
+def browser_of(worker: Worker) -> Browser:
+    return Browser(f"http://127.0.0.1:{worker.port}")
 
 
 def test_a_visitor_logs_in_to_the_wiki_and_writes_a_page(wiki: Worker) -> None:
-    browser = Browser(wiki)
+    browser = browser_of(wiki)
     assert browser.open("/_accounts/login/") == 200
     assert browser.submit(username="gardener", password="gardener") == 200
     assert browser.path == "/"
@@ -180,17 +155,17 @@ def test_a_visitor_logs_in_to_the_wiki_and_writes_a_page(wiki: Worker) -> None:
 
 
 def test_the_wiki_refuses_a_wrong_password_and_a_form_without_its_token(wiki: Worker) -> None:
-    browser = Browser(wiki)
+    browser = browser_of(wiki)
     browser.open("/_accounts/login/")
     browser.submit(username="gardener", password="wrong")
     assert browser.path == "/_accounts/login/"
     browser.open("/_create/")
     assert browser.path == "/_accounts/login/"
-    assert Browser(wiki).open("/_accounts/login/", {"username": "gardener", "password": "gardener"}) == 403
+    assert browser_of(wiki).open("/_accounts/login/", {"username": "gardener", "password": "gardener"}) == 403
 
 
 def test_the_wiki_s_style_sheets_come_from_the_same_site(wiki: Worker) -> None:
-    browser = Browser(wiki)
+    browser = browser_of(wiki)
     browser.open("/")
     sheets = re.findall(r'href="(/static/[^"]+\.css)"', browser.page)
     assert sheets
@@ -201,10 +176,10 @@ def test_the_wiki_s_style_sheets_come_from_the_same_site(wiki: Worker) -> None:
 def test_a_visitor_stays_logged_in_when_another_worker_takes_over(
     wiki: Worker, wiki_root: Path, tmp_path: Path
 ) -> None:
-    browser = Browser(wiki)
+    browser = browser_of(wiki)
     browser.open("/_accounts/login/")
     browser.submit(username="gardener", password="gardener")
     with running_wiki(wiki_root, tmp_path) as replacement:
-        browser.worker = replacement
+        browser.base = browser_of(replacement).base
         assert browser.open("/_create/") == 200
         assert browser.path == "/_create/"

@@ -1,8 +1,11 @@
 """What the gate holds, and when it lets go.
 
 A request leaves in one of four ways: carried to a worker that has room for it; refused, because the pool is stopped or
-gone; refused, because it waited too long; or its client went away. It is never handed back to HAProxy: HAProxy can send
-again only what ends with its head, keeps a copy of every request for that, and would need the worker first.
+gone; refused, because it waited too long; or its client went away. It is never handed back to HAProxy, which could send
+again only what ends with its head, and would keep a copy of every request of every pool for that.
+
+Of a pool whose workers take one request at a time the gate carries the next one when the last has ended, for as long as
+others wait: a place that HAProxy has is one that the gate has not.
 
 While the agent is away the gate acts on what it heard last.
 A client that goes while more of its body is under way than all buffers take (some 600 KB) is noticed by nobody before
@@ -79,7 +82,8 @@ class Hands:
         self._whole = False
         self._views: dict[str, PoolView] = {}
         self._hands: dict[str, PoolHand] = {}
-        self._suspects: dict[WorkerView, float] = {}
+        self._suspects: dict[tuple[str, str, int], float] = {}
+        """Workers that refused a connection, and until when they are left alone."""
 
     def hand(self, pool: str) -> PoolHand:
         return self._hands.setdefault(pool, PoolHand())
@@ -125,21 +129,25 @@ class Hands:
 
     def _free(self, pool: str, view: PoolView) -> WorkerView | None:
         """The worker with room that has the fewest of our requests."""
-        now, spliced = self._clock(), self.hand(pool).spliced
-        free = (one for one in view.workers if self._suspects.get(one, 0) <= now and one.room > spliced[one.name])
+        spliced = self.hand(pool).spliced
+        free = (one for one in view.workers if not self._suspected(one) and one.room > spliced[one.name])
         return min(free, key=lambda one: spliced[one.name], default=None)
 
     def refused_by(self, worker: WorkerView) -> None:
         """The worker was called ready and is not: the agent will find out too."""
         now = self._clock()
         self._suspects = {one: until for one, until in self._suspects.items() if until > now}
-        self._suspects[worker] = now + SUSPECT
+        self._suspects[worker.endpoint] = now + SUSPECT
+
+    def _suspected(self, worker: WorkerView) -> float:
+        """For how many seconds more."""
+        return max(0.0, self._suspects.get(worker.endpoint, 0.0) - self._clock())
 
     def suspicion(self, request: Request) -> float | None:
         """Seconds until a worker of the request's pool may be tried again."""
         view = self._views.get(request.pool)
-        times = [self._suspects[one] for one in view.workers if one in self._suspects] if view else []
-        return max(0.01, min(times) - self._clock()) if times else None
+        times = [left for one in view.workers if (left := self._suspected(one))] if view else []
+        return max(0.01, min(times)) if times else None
 
     def knows(self, pool: str, worker: str) -> bool:
         """Whether a request may still run on the worker."""

@@ -136,7 +136,7 @@ class Gate:
             self._hands.wake(request.pool)
 
     async def _splice(self, request: Request, client: Streams, upstream: Streams, worker: WorkerView) -> None:
-        task = asyncio.create_task(splice(client, upstream, request.head.for_worker))
+        task = asyncio.create_task(splice(client, upstream, request.head))
         self._splices[task] = (request.pool, worker.name)
         try:
             await asyncio.wait([task])

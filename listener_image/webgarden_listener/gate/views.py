@@ -28,6 +28,10 @@ class WorkerView:
     room: int
     """How many requests may be in it past HAProxy."""
 
+    @property
+    def endpoint(self) -> tuple[str, str, int]:
+        return self.name, self.address, self.port
+
 
 @dataclass(frozen=True)
 class PoolView:

@@ -34,7 +34,7 @@ HARD_STOP = 600
 """Seconds after which a process that finishes ends whatever it still runs."""
 PORTS = 65536
 """Added to the number of a port, it is the number of the socket where that port's requests are passed on."""
-LEAST_ANSWER = 120
+ANSWER = 120
 """Seconds of silence from a worker before it is given up: HTTP.sys's connection timeout."""
 WORKER_OPTIONS = "check inter 300ms fall 2 rise 1 observe layer4 error-limit 3 on-error mark-down"
 
@@ -115,7 +115,7 @@ def defaults(frame: Frame) -> Iterable[str]:
     yield "  option dontlognull"
     yield "  timeout connect 2s"
     yield "  timeout client 120s"
-    yield f"  timeout server {LEAST_ANSWER}s"
+    yield f"  timeout server {ANSWER}s"
     yield "  timeout tunnel 1h"
     yield "  timeout queue 120s"
     yield "  timeout http-request 15s"
@@ -217,11 +217,12 @@ def refusing(frame: Frame) -> Iterable[str]:
     yield f"  http-request set-var(txn.state) var(txn.pool),map_str({frame.map('states')},PoolMissing)"
     yield "  http-request set-var(txn.reason) var(txn.state) unless { var(txn.state) -m str Started }"
     yield f"  http-request return status 503 {UNAVAILABLE} {refused}"
+    yield "  http-request set-var(txn.limit) int(1000)"  # the pool starts in this moment, and one map is behind the other
 
 
 def forwarding() -> Iterable[str]:
     """What a worker learns of the client. A name with underscores is the same name to a CGI or WSGI application."""
-    for prefix in ("x_forwarded", "x-forwarded_", "x_webgarden", "x-webgarden"):
+    for prefix in ("x-forwarded", "x_forwarded", "x-webgarden", "x_webgarden"):
         yield f"  http-request del-header {prefix} -m beg"
     yield "  http-request set-header X-Forwarded-For %[src]"
     yield "  http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]"
@@ -233,7 +234,8 @@ def reasons(frame: Frame) -> Iterable[str]:
     """Why the listener itself answered: a header for the client, a variable for the log."""
     unknown = "!{ var(txn.reason) -m found }"
     yield "  http-response set-var(txn.answered) int(1)"
-    yield f"  http-response set-var(txn.reason) res.hdr(X-Webgarden-Reason) if {{ srv_name -m str {GATE} }}"
+    refusal = f"{{ status 503 }} {{ srv_name -m str {GATE} }}"
+    yield f"  http-response set-var(txn.reason) res.hdr(X-Webgarden-Reason) if {refusal}"
     yield "  http-after-response allow if { var(txn.answered) -m found }"
     yield (
         f"  http-after-response set-var(txn.state) var(txn.pool),map_str({frame.map('states')},PoolMissing) "
@@ -257,7 +259,7 @@ def reasons(frame: Frame) -> Iterable[str]:
         "  http-after-response set-header Retry-After %[var(txn.retry)] if { status 503 } { var(txn.retry) -m int gt 0 }"
     )
     if not frame.settings.haproxy.log_all:
-        yield "  http-after-response do-log if { status lt 500 }"  # to HAProxy, a refusal of ours is nothing to log
+        yield "  http-after-response do-log if { status 404 }"  # what HAProxy itself does not take for a failure
 
 
 def pools(frame: Frame, known: Routing, limits: Mapping[Target, int]) -> Iterable[str]:
@@ -275,8 +277,9 @@ def backend_of(frame: Frame, pool: Pool) -> Iterable[str]:
     name = backend(pool.key)
     yield f"backend {name} from pool"
     yield f"  timeout queue {pool.queue_timeout}s"
-    yield f"  timeout server {max(LEAST_ANSWER, pool.queue_timeout + 10)}s"
-    near = "if { queue gt 0 } or { var(txn.limit) -m int le 1 }"  # else there is room, whatever the gate holds
+    yield f"  timeout server {pool.queue_timeout + ANSWER}s"  # what waits in the gate's hands has a server already
+    # Full when `queue` and what the gate holds are `limit`. It holds one at most, and its free slots tell: `1 - free`.
+    near = "if { queue gt 0 } or { var(txn.limit) -m int le 1 }"  # else it cannot be
     yield f"  http-request set-var(txn.free) srv_conn_free({name}/{GATE}) {near}"
     yield "  acl full queue,add(2),sub(txn.free),sub(txn.limit) ge 1"  # a negative number would be read as a flag
     yield "  http-request set-var(txn.reason) str(QueueFull) if { var(txn.free) -m found } full"

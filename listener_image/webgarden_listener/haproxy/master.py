@@ -16,6 +16,7 @@ from webgarden_listener.haproxy.maps import Entries, text
 from webgarden_listener.haproxy.stats import Backend, Processes, backends, connections, processes
 
 TIMEOUT = 3.0
+RELOAD_TIMEOUT = 30.0
 OLD_TIMEOUT = 0.3
 """For a process that finishes: the master may never answer for one that ends in this moment, and meanwhile nobody hears
 the operator."""
@@ -52,7 +53,7 @@ class Master:
 
     async def reload(self) -> None:
         """Raises `HAProxyError` with HAProxy's complaints when it stays with the old configuration."""
-        said = await self.ask("reload")
+        said = await self.ask("reload", patience=RELOAD_TIMEOUT)
         if "Success=1" not in said:
             raise HAProxyError(said.strip())
 

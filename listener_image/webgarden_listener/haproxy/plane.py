@@ -182,7 +182,7 @@ class Plane:
             former_process = Process(self._master, former, patience=OLD_TIMEOUT)
             return "Stopping: 0" not in await former_process.ask("show info")
         except HAProxyAway:
-            return True
+            return False  # it is asked again, unless it has ended
 
     def _text(self, known: Routing, free: Mapping[Target, int], generation: str) -> str:
         return config(Frame(self._settings, generation), known, free)

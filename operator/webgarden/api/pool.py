@@ -67,10 +67,16 @@ class WorkerState(StrEnum):
     STOPPING = "Stopping"
 
 
+_VARIABLES: Json = {
+    "type": "array",
+    "maxItems": 1000,
+    "items": free_form("name", name=text(1024)),
+    "x-kubernetes-list-type": "atomic",
+}
 _CONTAINERS: Json = {
     "type": "array",
     "maxItems": 32,
-    "items": free_form("name", name=text(63)),
+    "items": free_form("name", name=text(63), env=_VARIABLES, lifecycle=free_form()),
     "x-kubernetes-list-type": "map",
     "x-kubernetes-list-map-keys": ["name"],
 }
@@ -79,7 +85,8 @@ _POD_SPEC = free_form(
     restartPolicy={"type": "string", "enum": ["Always"]},
     terminationGracePeriodSeconds={"type": "integer"},
 )
-_TEMPLATE = free_form(spec=_POD_SPEC) | rules(
+_LABELS: Json = {"type": "object", "maxProperties": 64, "additionalProperties": {"type": "string", "maxLength": 63}}
+_TEMPLATE = free_form(metadata=free_form(labels=_LABELS), spec=_POD_SPEC) | rules(
     (
         "!has(self.spec) || !has(self.spec.terminationGracePeriodSeconds)",
         "the grace period of a worker is processModel.shutdownTimeLimit",

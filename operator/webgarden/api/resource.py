@@ -9,7 +9,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
 
 GROUP = "webgarden.dev"
@@ -85,6 +95,15 @@ class Resource(Part):
     api_version: str = API_VERSION
     kind: str
     metadata: ObjectMeta
+
+    @field_validator("status", mode="wrap", check_fields=False)
+    @classmethod
+    def _read_status(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401 (the subclass's)
+        """A status that cannot be read, since an operator of a newer release wrote it, counts as empty."""
+        try:
+            return read(value)
+        except ValidationError:
+            return read({})
 
     @property
     def key(self) -> str:

@@ -59,8 +59,8 @@ class ListenerSpec(Part):
     threads: int = Field(default=2, ge=1, le=64)
     """Threads of one listener."""
     access_log: AccessLog = AccessLog.FAILED
-    """Failed: requests that the listener refused, that were cut off, or that got an answer of 500 and above. All: every
-    request, which costs the listener a fifth of its throughput."""
+    """Failed: requests that the listener refused, that were cut off or tried again, or that got an answer of 500 and
+    above. All: every request, which costs throughput."""
 
 
 class WebServerSpec(Part):

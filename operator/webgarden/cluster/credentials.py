@@ -7,10 +7,13 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
+from aiohttp import ClientError
+
 from webgarden.cluster.client import ApiError, Client
 from webgarden.link.authority import Authority, AuthorityError
 from webgarden.link.server import Unknown
 from webgarden.manifests import names
+from webgarden.reconcile import release
 from webgarden.reconcile.ports import Body, Key, Kind
 
 log = logging.getLogger(__name__)
@@ -30,23 +33,17 @@ class Credentials:
         key = Key(Kind.SECRET, self._namespace, names.AUTHORITY)
         secret = await self._client.get(key)
         authority = _read(secret) if secret else None
+        metadata: Body = {
+            "name": names.AUTHORITY,
+            "namespace": self._namespace,
+            "labels": names.labels("link"),
+            "ownerReferences": await release.owners(self._client),
+        }
         if authority is None or authority.stale(self._clock()):
             authority = Authority.make(self._clock())
-            await self._client.apply(self._secret(authority))
-        await self._client.apply(self._config_map(authority.certificate_pem))
+            await self._client.apply(_secret(metadata, authority))
+        await self._client.apply(_config_map(metadata, authority))
         return authority
-
-    def _secret(self, authority: Authority) -> Body:
-        data = {"tls.crt": authority.certificate_pem, "tls.key": authority.key_pem}
-        encoded = {name: base64.b64encode(value).decode() for name, value in data.items()}
-        return {**self._object("Secret"), "type": "kubernetes.io/tls", "data": encoded}
-
-    def _config_map(self, certificate: bytes) -> Body:
-        return {**self._object("ConfigMap"), "data": {"ca.crt": certificate.decode()}}
-
-    def _object(self, kind: str) -> Body:
-        metadata = {"name": names.AUTHORITY, "namespace": self._namespace, "labels": names.labels("link")}
-        return {"apiVersion": "v1", "kind": kind, "metadata": metadata}
 
     async def authenticate(self, token: str) -> str:
         """The listener pod whose token this is. Raises `Unknown` for anybody else's."""
@@ -57,8 +54,8 @@ class Credentials:
         }
         try:
             status = (await self._client.request("POST", REVIEWS, body=review)).get("status") or {}
-        except ApiError as error:
-            raise Unknown(f"the token could not be checked: {error}") from error
+        except (ApiError, ClientError, TimeoutError) as error:
+            raise Unknown(f"the token could not be checked: {error or type(error).__name__}") from error
         if not status.get("authenticated"):
             raise Unknown(f"the token is not valid for the link: {status.get('error') or 'unknown'}")
         user = status.get("user") or {}
@@ -68,6 +65,17 @@ class Credentials:
         if len(pods) != 1:
             raise Unknown("the token is bound to no pod")
         return str(pods[0])
+
+
+def _secret(metadata: Body, authority: Authority) -> Body:
+    data = {"tls.crt": authority.certificate_pem, "tls.key": authority.key_pem}
+    encoded = {name: base64.b64encode(value).decode() for name, value in data.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "kubernetes.io/tls", "data": encoded}
+
+
+def _config_map(metadata: Body, authority: Authority) -> Body:
+    data = {"ca.crt": authority.certificate_pem.decode()}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
 def _read(secret: Body) -> Authority | None:

@@ -34,10 +34,15 @@ WATCHED: dict[Kind, dict[str, str]] = {
 Touch = Callable[[Key], None]
 
 
-def registry(store: MemoryStore, touch: Touch) -> kopf.OperatorRegistry:
-    """Handlers that feed the store; one registry, one operator."""
+def registry(store: MemoryStore, touch: Touch, started: Callable[[], None]) -> kopf.OperatorRegistry:
+    """Handlers that feed the store; one registry, one operator. `started` is called when kopf has begun."""
     made = kopf.OperatorRegistry()
     kopf.on.login(registry=made)(_login)
+
+    async def begun(**_: Any) -> None:  # noqa: ANN401 (kopf's signature)
+        started()
+
+    kopf.on.startup(registry=made)(begun)
     for kind, labels in WATCHED.items():
         resource = RESOURCES[kind]
         handler = _handler(kind, store, touch)

@@ -61,7 +61,7 @@ def pod_template(pool: ApplicationPool, applications: Iterable[HostedApplication
     template = merge(template, {"spec": {"volumes": list(worker.volumes), "containers": [_short_form(pool, images)]}})
     template = merge(template, _imposed(pool, applications))
     container = next(c for c in template["spec"]["containers"] if c["name"] == CONTAINER)
-    container.setdefault("lifecycle", {}).setdefault("preStop", {"sleep": {"seconds": PRE_STOP_SECONDS}})
+    container["lifecycle"] = {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}, **container.get("lifecycle", {})}
     return template
 
 
@@ -107,11 +107,13 @@ def _imposed(pool: ApplicationPool, applications: Iterable[HostedApplication]) -
         {"name": "WEBGARDEN_POOL", "value": pool.key},
         {"name": "WEBGARDEN_PORT", "value": str(pool.spec.worker.port)},
         {"name": "WEBGARDEN_SHUTDOWN_SECONDS", "value": str(limit)},
-        {"name": "WEBGARDEN_THREADS", "value": str(min(pool.spec.worker.max_concurrent_requests, MOST_THREADS))},
         {"name": "WEBGARDEN_WORKER", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
     ]
     if hosted:
         environment.append({"name": "WEBGARDEN_APPLICATIONS", "value": json.dumps(hosted, sort_keys=True)})
+    if any(a["kind"] == "WSGI" for a in hosted) and "WEBGARDEN_THREADS" not in by_name(list(pool.spec.worker.env)):
+        threads = min(pool.spec.worker.max_concurrent_requests, MOST_THREADS)
+        environment.append({"name": "WEBGARDEN_THREADS", "value": str(threads)})
     labels = names.labels("worker", **{names.POOL: pool.metadata.name, names.ROTATION: "in"})
     return {
         "metadata": {"labels": labels},

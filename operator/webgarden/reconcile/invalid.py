@@ -11,15 +11,25 @@ from webgarden.reconcile.ports import Body, Writer
 
 
 async def say(writer: Writer, body: Body, error: ValidationError, now: datetime) -> None:
-    """Once for each generation of the resource."""
+    """Unless it has been said. What else the status says stays: it is true of what goes on."""
+    status = body.get("status") or {}
     generation = body["metadata"].get("generation", 0)
-    if (body.get("status") or {}).get("observedGeneration") == generation:
-        return
-    conditions = [c.as_dict() for c in _conditions(error, generation, now)]
-    await writer.write_status(body, {"observedGeneration": generation, "conditions": conditions})
+    conditions = _conditions(error, _known(status), generation, now)
+    new = {**status, "observedGeneration": generation, "conditions": [c.as_dict() for c in conditions]}
+    if new != status:
+        await writer.write_status(body, new)
 
 
-def _conditions(error: ValidationError, generation: int, now: datetime) -> tuple[Condition, ...]:
+def _known(status: Body) -> tuple[Condition, ...]:
+    try:
+        return tuple(Condition.model_validate(c) for c in status.get("conditions") or ())
+    except ValidationError:
+        return ()
+
+
+def _conditions(
+    error: ValidationError, known: tuple[Condition, ...], generation: int, now: datetime
+) -> tuple[Condition, ...]:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     findings = [
@@ -32,4 +42,4 @@ def _conditions(error: ValidationError, generation: int, now: datetime) -> tuple
         )
         for kind in ("Ready", "Accepted")
     ]
-    return merge((), findings, now)
+    return merge(known, findings, now)

@@ -182,7 +182,8 @@ def trouble(pod: Body) -> str:
     for condition in (pod.get("status") or {}).get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return f"{condition.get('reason')}: {condition.get('message') or ''}".rstrip(": ")
-    return ""
+    ending = _ending(container, "lastState")  # it runs again, for the moment
+    return f"Restarted: {ending}" if ending else ""
 
 
 def ready(pod: Body) -> bool:

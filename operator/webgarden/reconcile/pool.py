@@ -111,7 +111,8 @@ class PoolReconciler:
     async def _notice_wish(self, pool: ApplicationPool, memory: _Memory) -> None:
         """Say so, once, if the recycle annotation makes no sense."""
         before, memory.wish = memory.wish, pool.metadata.annotations.get(names.RECYCLE, "")
-        if memory.wish in ("", before):
+        last = pool.status.last_recycle
+        if memory.wish in ("", before) or (last is not None and last.request == memory.wish):
             return
         worker = observing.wished_worker(memory.wish)
         pods = self._store.of_pool(Kind.POD, Key(Kind.POOL, pool.metadata.namespace, pool.metadata.name))

@@ -1,15 +1,15 @@
 """One look at the `WebServer` named `default`: the listener's objects are as it says.
 
 The chart's values are the operator's to keep there (`initial`): a release cannot hold a resource of a kind that it
-brings itself. That WebServer is owned by the operator's ClusterRole, and the listener's objects by the WebServer, so
-uninstalling takes them all.
+brings itself. That WebServer is owned by the release, and the listener's objects by the WebServer, so uninstalling
+takes them all.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,11 +18,12 @@ from webgarden.api.conditions import Finding, Truth, merge
 from webgarden.api.resource import API_VERSION
 from webgarden.api.webserver import NAME, WebServer, WebServerStatus
 from webgarden.manifests import names
-from webgarden.manifests.listener import Place, objects, owner
-from webgarden.reconcile import invalid
+from webgarden.manifests.listener import Place, objects
+from webgarden.reconcile import invalid, release
 from webgarden.reconcile.ports import Body, Clock, Key, Kind, Link, Refused, Store, Writer
 
-OPERATOR_ROLE = Key(Kind.CLUSTER_ROLE, "", "webgarden-operator")
+AGAIN = timedelta(minutes=5)
+"""What was applied is applied again after this long: somebody may have changed or deleted it."""
 
 
 class WebServerReconciler:
@@ -36,7 +37,8 @@ class WebServerReconciler:
         self._place = place
         self._initial = initial
         self._clock = clock
-        self._applied: dict[str, str] = {}
+        self._applied: dict[str, tuple[str, datetime]] = {}
+        """Kind -> what was applied, and when."""
         self._kept = ""
 
     async def reconcile(self, key: Key) -> datetime | None:
@@ -55,7 +57,7 @@ class WebServerReconciler:
         status = self._status(server, refused)
         if status != server.status:
             await self._writer.write_status(body, status.as_dict())
-        return None
+        return self._clock() + AGAIN
 
     async def _keep(self) -> None:
         """The chart's spec, applied once for each life of the WebServer and of the operator."""
@@ -64,39 +66,27 @@ class WebServerReconciler:
         body = self._store.get(Key(Kind.WEB_SERVER, "", NAME))
         if body is not None and body["metadata"]["uid"] == self._kept:
             return
-        role = await self._writer.get(OPERATOR_ROLE)
-        metadata: Body = {"name": NAME, "labels": names.labels("webserver")}
-        if role is not None:
-            reference = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
-            metadata["ownerReferences"] = [
-                {**reference, "name": role["metadata"]["name"], "uid": role["metadata"]["uid"]}
-            ]
+        owners = await release.owners(self._writer)
+        metadata: Body = {"name": NAME, "labels": names.labels("webserver"), "ownerReferences": owners}
         manifest = {"apiVersion": API_VERSION, "kind": "WebServer", "metadata": metadata, "spec": self._initial}
         self._kept = (await self._writer.apply(manifest))["metadata"]["uid"]
 
     async def _apply(self, server: WebServer) -> str:
-        """Apply what differs from what was applied before, or is gone. Returns the API server's words if it refuses."""
+        """Apply what differs from what was applied before, is gone, or was applied long ago. Returns the API server's
+        words if it refuses."""
+        now = self._clock()
         deployed = self._store.get(Key(Kind.DEPLOYMENT, self._place.namespace, names.LISTENER))
         for manifest in objects(server, self._place):
             digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
-            if self._applied.get(manifest["kind"]) == digest and deployed is not None:
+            before, at = self._applied.get(manifest["kind"], ("", now))
+            if before == digest and deployed is not None and now - at < AGAIN:
                 continue
             try:
                 await self._writer.apply(manifest)
             except Refused as refusal:
                 return f"{manifest['kind']}: {refusal}"
-            self._applied[manifest["kind"]] = digest
-        await self._adopt_authority(server)
+            self._applied[manifest["kind"]] = (digest, now)
         return ""
-
-    async def _adopt_authority(self, server: WebServer) -> None:
-        """The link's certificates go with the WebServer, too."""
-        if self._applied.get("owner") == server.metadata.uid:
-            return
-        for kind in (Kind.SECRET, Kind.CONFIG_MAP):
-            key = Key(kind, self._place.namespace, names.AUTHORITY)
-            await self._writer.patch(key, {"metadata": {"ownerReferences": [owner(server)]}})
-        self._applied["owner"] = server.metadata.uid
 
     def _status(self, server: WebServer, refused: str) -> WebServerStatus:
         connected = len(self._link.connected())
