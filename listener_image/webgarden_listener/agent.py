@@ -135,7 +135,7 @@ class Agent:
     def _pause(self) -> float:
         now = time.monotonic()
         sweep = self._swept + self._poll - now
-        reload = self._reloads.due(now, holding=self._gate.holding)
+        reload = self._reloads.due(now, holding=self._gate.holding, old=len(self._plane.old))
         return max(0.0, min(sweep, reload, self._settings.timing.drain_poll if self._draining() else math.inf))
 
     @property
@@ -288,7 +288,7 @@ class Agent:
         if self._plane.lacks(known) and not self._reloads.refused:
             now = time.monotonic()
             self._reloads.want(now)
-            if self._reloads.due(now, holding=self._gate.holding) > 0:
+            if self._reloads.due(now, holding=self._gate.holding, old=len(self._plane.old)) > 0:
                 return
             await self._reload(known)
         await self._plane.load_maps(known)

@@ -281,17 +281,26 @@ def test_a_new_state_is_told_at_once_and_numbers_after_a_while() -> None:
 
 def test_reloads_are_collected_wait_for_the_gate_and_are_not_repeated_in_vain() -> None:
     reloads = Reloads(Timing())
-    assert reloads.due(0.0, holding=False) == math.inf
+    assert reloads.due(0.0, holding=False, old=0) == math.inf
     reloads.changed(0.0)
     reloads.want(0.0)
-    assert reloads.due(0.0, holding=False) == pytest.approx(0.1)
+    assert reloads.due(0.0, holding=False, old=0) == pytest.approx(0.1)
     reloads.changed(0.95)
-    assert reloads.due(0.95, holding=False) == pytest.approx(0.05)
-    assert reloads.due(1.0, holding=True) == pytest.approx(9.0)
+    assert reloads.due(0.95, holding=False, old=0) == pytest.approx(0.05)
+    assert reloads.due(1.0, holding=True, old=0) == pytest.approx(9.0)
     reloads.refuse("no")
-    assert (reloads.refused, reloads.due(2.0, holding=False)) == ("no", math.inf)
+    assert (reloads.refused, reloads.due(2.0, holding=False, old=0)) == ("no", math.inf)
     reloads.changed(3.0)
     assert reloads.refused == ""
+
+
+def test_the_more_processes_still_finish_the_less_often_comes_a_reload() -> None:
+    reloads = Reloads(Timing())
+    reloads.done(10.0)
+    reloads.changed(10.0)
+    reloads.want(10.0)
+    assert reloads.due(10.2, holding=False, old=0) == 0
+    assert reloads.due(10.2, holding=False, old=8) == pytest.approx(1.8)
 
 
 def test_a_change_removes_first_and_then_adds() -> None:

@@ -163,6 +163,28 @@ async def test_a_client_that_goes_frees_the_gate_for_the_next(place: Place) -> N
     assert (await worker.counters())["total"] == 1
 
 
+async def test_a_client_that_gives_up_while_the_gate_carries_its_request_frees_the_place(place: Place) -> None:
+    await place.pool()
+    await place.site()
+    worker = place.worker(limit=1, start=False)
+
+    async def stubborn(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Takes its time, whoever has gone meanwhile."""
+        await reader.readuntil(b"\r\n\r\n")
+        await over.wait()
+        writer.close()
+
+    over = asyncio.Event()
+    async with await asyncio.start_server(stubborn, "127.0.0.1", worker.worker.port), place.session() as session:
+        request = asyncio.create_task(session.get("/"))
+        await demanded(place)
+        await place.pool(workers=(worker,))
+        await until(lambda: (found := place.operator.worker(place.key(), "w1")) and found.in_flight == 1)
+        request.cancel()
+        await until(lambda: (found := place.operator.worker(place.key(), "w1")) and found.in_flight == 0)
+        over.set()
+
+
 async def test_a_worker_that_starts_late_is_used_when_it_answers(place: Place) -> None:
     await place.pool()
     await place.site()
