@@ -94,6 +94,13 @@ def test_a_drain_is_confirmed_only_when_no_listener_is_missing() -> None:
     assert worker(pod(podIP=""), complete=False).drained  # nobody can have sent it anything
 
 
+def test_a_pod_that_has_ended_for_good_before_it_answered_is_looked_for_no_longer_than_others() -> None:
+    evicted = worker(pod(phase="Failed", reason="Evicted"))
+    assert (evicted.sought_since, evicted.drained) == (evicted.created, True)
+    assert "Evicted" in evicted.crash
+    assert worker(pod(phase="Running")).sought_since is None
+
+
 LEAVING = Leaving(reason=Reason.ON_DEMAND, since=NOW, replace=True)
 
 

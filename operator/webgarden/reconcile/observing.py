@@ -107,8 +107,9 @@ def _worker(pod: Body, seen: Observation) -> Worker:
     facts = seen.facts.workers.get(name, NO_FACTS)
     running_since = time((metadata.get("annotations") or {}).get(names.RUNNING_SINCE))
     created = time(metadata.get("creationTimestamp")) or seen.now
-    # What has no address yet is in no listener's table: nobody gives it a request, and nobody looks for its answer.
-    unknown = not (pod.get("status") or {}).get("podIP")
+    # What has no address yet, or has ended for good, is in no listener's table: nobody gives it a request, and nobody
+    # looks for its answer.
+    unknown = not (pod.get("status") or {}).get("podIP") or over(pod)
     return Worker(
         name=name,
         revision=labels.get(names.REVISION, ""),
@@ -147,6 +148,11 @@ def write_leaving(value: Leaving) -> str:
 def _container_status(pod: Body) -> dict[str, Any]:
     statuses = (pod.get("status") or {}).get("containerStatuses") or []
     return next((s for s in statuses if s["name"] == CONTAINER), {})
+
+
+def over(pod: Body) -> bool:
+    """Whether none of its containers runs or will run again."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
 def crash(pod: Body) -> str:

@@ -253,12 +253,13 @@ def _endpoints(seen: Observation, view: PoolView, decision: Decision, *, probed:
     """Workers that the listeners may know of.
 
     One that is being deleted stays, draining, until it is gone, so that its requests are waited for; past
-    `shutdownTimeLimit` it is left out, and the listeners cut what is still running.
+    `shutdownTimeLimit` it is left out, and the listeners cut what is still running. One that has not answered yet stays
+    while the kubelet restarts it: how long it has been looked for counts from the first time.
     """
     endpoints: list[Endpoint] = []
     for pod, worker in zip(seen.pods, view.workers, strict=True):
         address = (pod.get("status") or {}).get("podIP")
-        ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed") or bool(worker.crash)
+        ended = observing.over(pod) or (bool(worker.crash) and worker.running_since is not None)
         waiting = probed and worker.running_since is None and not observing.ready(pod)
         since = worker.draining_since
         overdue = since is not None and seen.now - since >= view.shutdown_time_limit
