@@ -133,7 +133,7 @@ def test_datasette_answers_questions_about_its_data(installation: Installation) 
 
 def test_a_visitor_of_a_django_wiki_stays_logged_in_when_its_worker_is_recycled(installation: Installation) -> None:
     with _program(installation, "django") as example:
-        assert "Wiki" in example.asked("/")
+        assert "The garden" in example.asked("/")
         browser = Browser(f"http://{installation.listener.address}", host=example.host)
         assert browser.open("/_accounts/login/") == 200
         assert browser.submit(username="gardener", password="gardener") == 200
