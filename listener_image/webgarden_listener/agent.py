@@ -36,6 +36,9 @@ from webgarden_listener.settings import Settings
 from webgarden_listener.table import Routing, Target, changed, endpoint, leaves, refused, routing, stopped, targets
 
 AWAY_PAUSE = 0.05
+TURNS = 5
+"""Turns of the event loop before a round blocks it with its files: what a worker needs to be found out that answers when
+its address comes, so that who waits goes there first."""
 DEMAND_INTERVAL = 1.0
 OLD_MATTERS = 3.0
 """Seconds in which most processes that were replaced have ended."""
@@ -146,7 +149,8 @@ class Agent:
 
     async def _round(self) -> None:
         self._take_in()
-        await asyncio.sleep(0)  # new workers are tried now, and not when the files are written
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
         if self._known is not None:
             self._plane.write(self._known, self._probes.all_answering)
         if await self._plane.look():
