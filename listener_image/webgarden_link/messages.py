@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 class LinkError(Exception):
@@ -22,21 +22,40 @@ class PoolState(StrEnum):
     """What the listener does with a request for the pool."""
 
     STARTED = "Started"
-    """Queue it: for a worker, or behind the gate while there is none."""
+    """Queue it, for a worker that has a place or for the first one."""
     STOPPED = "Stopped"
     """Answer 503 at once, and everything that waits too. `Pool.reason` says why."""
 
 
 class WorkerState(StrEnum):
+    """What the operator asks of a listener for one worker."""
+
+    ACTIVE = "Active"
+    """Give it requests as soon as it answers."""
+    DRAINING = "Draining"
+    """Give it no new request; say when none is running any more."""
+
+
+class WorkerStatus(StrEnum):
     """Where a worker stands in one listener."""
 
     WAITING = "Waiting"
-    """Known, but it does not answer on its port yet."""
+    """Known, but it has not answered on its port yet."""
     SERVING = "Serving"
+    DOWN = "Down"
+    """It answered once, and does not any more."""
     DRAINING = "Draining"
     """Gets no new request; some are still running."""
     DRAINED = "Drained"
     """Gets no new request, and none is running: as far as this listener goes, it may be deleted."""
+
+
+class Affinity(StrEnum):
+    """Whether the requests of one client go to one worker."""
+
+    NONE = "None"
+    COOKIE = "Cookie"
+    """By a cookie of the listener, for as long as that worker takes requests."""
 
 
 class Worker(_Model):
@@ -45,23 +64,27 @@ class Worker(_Model):
     name: str
     address: str
     port: int
-    limit: int
-    """Most requests at a time from one listener: the pool's limit divided by the listeners."""
-    draining: bool = False
+    state: WorkerState = WorkerState.ACTIVE
 
 
 class Pool(_Model):
+    """Limits are the pool's totals: each listener takes its share by the number of listeners it was told."""
+
     key: str
     """`namespace/name`, also of a site."""
+    version: int = 0
+    """Of this pool; grows with each change."""
     state: PoolState = PoolState.STARTED
     reason: str = ""
     """With `Stopped`: the value of the `X-Webgarden-Reason` header."""
     retry_after: int = 0
     """With `Stopped`: seconds for the `Retry-After` header; 0 sends none."""
     queue_limit: int = 1000
-    """Most requests that wait in one listener."""
+    """Most requests that wait."""
     queue_timeout: int = 120
     """Seconds that a request may wait."""
+    worker_limit: int = 100
+    """Most requests in one worker at a time."""
     workers: tuple[Worker, ...] = ()
 
 
@@ -76,20 +99,54 @@ class Application(_Model):
     """`/`, or `/a/b` without a slash at its end."""
     pool: str
     """Key of a pool. One that is in no table is answered with 503 and the reason `PoolMissing`."""
+    affinity: Affinity = Affinity.NONE
 
 
 class Site(_Model):
     key: str
+    version: int = 0
+    """Of this site; grows with each change."""
     bindings: tuple[Binding, ...]
     """Those that this site has won; the operator settles conflicts."""
     applications: tuple[Application, ...]
+    requires: tuple[str, ...] = ()
+    """Features (`FEATURES`) without which this site must not be served: a listener that lacks one refuses the site."""
+
+
+FEATURES = frozenset({"affinity"})
+"""What a listener of this release can do besides the first protocol's; a site names those that it needs."""
 
 
 class WorkerReport(_Model):
     name: str
-    state: WorkerState
+    state: WorkerStatus
     in_flight: int = 0
     requests: int = 0
+    """That this listener's HAProxy gave to the worker; a total by `boot`."""
+
+
+class PoolReport(_Model):
+    """The listener's view of one pool: a level, never an event, so the newest one is the whole truth."""
+
+    key: str
+    version: int
+    """The pool's version that HAProxy has: a `Drained` counts only when it is not older than the version which asked
+    for it."""
+    boot: str
+    """Of HAProxy. Another one when its totals have begun at zero again; totals of several boots add up."""
+    queued: int = 0
+    """Requests that wait now, the one that rings among them."""
+    rejected: int = 0
+    """Requests refused with 503 because the queue was full or the wait too long; a total by `boot`."""
+    workers: tuple[WorkerReport, ...] = ()
+
+
+class SiteReport(_Model):
+    key: str
+    version: int
+    """The site's version that HAProxy has, or that this listener refuses."""
+    refused: str = ""
+    """Why this listener does not serve the site, in words for its administrator."""
 
 
 class Hello(_Model):
@@ -97,8 +154,6 @@ class Hello(_Model):
     protocol: int = PROTOCOL
     listener: str
     """Name of the listener's pod."""
-    boot: str
-    """Another one whenever the listener's totals begin at zero again."""
 
 
 class Refusal(_Model):
@@ -108,29 +163,24 @@ class Refusal(_Model):
 
 class Table(_Model):
     kind: Literal["Table"] = "Table"
-    version: int
+    listeners: int = 1
+    """Among which limits are divided."""
     pools: tuple[Pool, ...] = ()
     sites: tuple[Site, ...] = ()
 
 
 class Change(_Model):
     kind: Literal["Change"] = "Change"
-    version: int
     pools: tuple[Pool, ...] = ()
     sites: tuple[Site, ...] = ()
     removed_pools: tuple[str, ...] = ()
     removed_sites: tuple[str, ...] = ()
 
 
-class Applied(_Model):
-    kind: Literal["Applied"] = "Applied"
-    version: int
-
-
-class Failed(_Model):
-    kind: Literal["Failed"] = "Failed"
-    version: int
-    error: str
+class Listeners(_Model):
+    kind: Literal["Listeners"] = "Listeners"
+    count: int
+    """Among which limits are divided from now on."""
 
 
 class Demand(_Model):
@@ -139,19 +189,14 @@ class Demand(_Model):
 
 
 class Report(_Model):
+    """What changed, by subject; one frame may carry many."""
+
     kind: Literal["Report"] = "Report"
-    pool: str
-    version: int
-    """The table's version that this listener has applied: a `Drained` counts only when it is not older
-    than the version which asked for it."""
-    queued: int = 0
-    """Requests that wait now, the one in the gate's hands among them."""
-    rejected: int = 0
-    """Requests refused with 503 because the queue was full or the wait too long; a total."""
-    workers: tuple[WorkerReport, ...] = ()
+    pools: tuple[PoolReport, ...] = ()
+    sites: tuple[SiteReport, ...] = ()
 
 
-Message = Hello | Refusal | Table | Change | Applied | Failed | Demand | Report
+Message = Hello | Refusal | Table | Change | Listeners | Demand | Report
 
 _ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 

@@ -4,7 +4,6 @@
 release, fetched once with its libraries into `~/.cache/webgarden/haproxy/<version>/`. Nothing is installed: apt works on
 lists of its own, and a wrapper starts the program through the loader and the libraries that came with it.
 
-Trap: a reload makes the master execute `argv[0]` again, which must be the wrapper and not the program. Hence `--argv0`.
 Nothing is skipped when there is no HAProxy: `NoHAProxy` says what would cure it.
 """
 
@@ -19,11 +18,13 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-OLDEST = (3, 2, 26)
-SUITE = "forky"
+OLDEST = (3, 4, 7)
+SUITES = ("forky", "experimental")
+"""Of Debian: the last has HAProxy, the others what it needs."""
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "webgarden" / "haproxy"
 LIBRARIES = re.compile(r"^(haproxy|lib(?!pam|sem|sep|aud|gconv|debconf|db5|acl|bsd|md0|c-gconv)[^_]*|zlib1g)_")
-CURE = f"Install HAProxy >= {'.'.join(map(str, OLDEST))}, or let apt-get reach Debian's {SUITE}."
+CURE = f"Install HAProxy >= {'.'.join(map(str, OLDEST))}, or let apt-get reach Debian's {SUITES[-1]}."
 
 
 class NoHAProxy(Exception):
@@ -68,17 +69,24 @@ def download(scratch: Path) -> dict[str, Path]:
         (scratch / folder).mkdir(parents=True)
     (scratch / "status").touch()
     (scratch / "sources").write_text(
-        f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian {SUITE} main\n"
+        "".join(f"deb [signed-by={KEYRING}] {mirror()} {suite} main\n" for suite in SUITES)
     )
     apt = ["apt-get", "-q", "-o", f"Dir::Etc::sourcelist={scratch}/sources", "-o", "Dir::Etc::sourceparts=/dev/null"]
     apt += ["-o", f"Dir::State::lists={scratch}/lists", "-o", f"Dir::State::status={scratch}/status"]
     apt += ["-o", f"Dir::Cache={scratch}/cache", "-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User=root"]
+    apt += ["-o", "Acquire::Check-Valid-Until=false", "-t", SUITES[-1]]  # mirrors lag behind, and signed they are
     call([*apt, "update"], scratch)
     listed = call([*apt, "install", "--print-uris", "-y", "--no-install-recommends", "haproxy"], scratch)
     files = (line.split()[1] for line in listed.splitlines() if line.startswith("'"))
     names = [file.split("_")[0] for file in files if LIBRARIES.match(file)]
     call([*apt, "download", *names], scratch / "packages")
     return {package.name.split("_")[0]: package for package in (scratch / "packages").glob("*.deb")}
+
+
+def mirror() -> str:
+    """Where this machine's own packages come from."""
+    targets = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Component: main"]
+    return call(targets, Path("/")).split()[0]
 
 
 def call(command: list[str], where: Path) -> str:
@@ -94,7 +102,7 @@ def unpack(packages: dict[str, Path], home: Path) -> Path:
     loader = next(root.rglob("ld-linux*.so*"))
     wrapper = home / "haproxy"
     wrapper.write_text(
-        f'#!/bin/sh\nexec {loader} --argv0 "$0" --library-path {":".join(folders)} {root}/usr/sbin/haproxy "$@"\n'
+        f'#!/bin/sh\nexec {loader} --library-path {":".join(folders)} {root}/usr/sbin/haproxy "$@"\n'
     )
     wrapper.chmod(0o755)
     if version(wrapper) < OLDEST:
