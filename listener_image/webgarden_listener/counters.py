@@ -1,96 +1,56 @@
-"""Totals that outlive HAProxy's reloads and restarts, the gate's and the agent's. Pure.
+"""Totals of the workers and pools in one life of HAProxy. Pure.
 
-HAProxy's counters begin at zero in each process and for each server that is added, the gate's in each life: what is
-added up here are the steps between two readings. A process that was replaced is kept until it has been read for the last
-time; what one that crashes has counted since its last reading is lost.
-
-Totals and readings are one thing on disk (`Counted`), so an agent that starts goes on with what was counted meanwhile.
+HAProxy's counters begin at zero for each server that is added; what is added up here are the steps between two readings.
+An agent that starts begins with what HAProxy has counted so far, so its totals go on.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection
 
-from pydantic import BaseModel
-
-from webgarden_listener.gate.views import Hand
+from webgarden_listener.haproxy.names import pool_of
 from webgarden_listener.haproxy.stats import Backend
 
-Key = tuple[str, ...]
-Source = int | str
-"""The pid of a process of HAProxy, or a life of the gate."""
-
-
-class Counted(BaseModel):
-    """All that there is to know, to go on from it."""
-
-    boot: str
-    """The name under which the operator knows these totals."""
-    haproxy: str = ""
-    """The life of HAProxy in which the pids have their meaning."""
-    requests: list[tuple[str, str, int]] = []
-    rejected: list[tuple[str, int]] = []
-    seen: list[tuple[Source, Key, int]] = []
-
-
-class Steps:
-    """The sum of the steps of counters that may begin again."""
-
-    def __init__(self, seen: Iterable[tuple[Source, Key, int]] = ()) -> None:
-        self._seen = {(source, key): value for source, key, value in seen}
-
-    @property
-    def seen(self) -> list[tuple[Source, Key, int]]:
-        return [(source, key, value) for (source, key), value in self._seen.items()]
-
-    def step(self, source: Source, key: Key, value: int) -> int:
-        """How far the counter of this source came since the last reading."""
-        before = self._seen.get((source, key), 0)
-        self._seen[source, key] = value
-        return value - before if value >= before else value
-
-    def forget(self, gone: Callable[[Source, Key], bool]) -> None:
-        self._seen = {key: value for key, value in self._seen.items() if not gone(*key)}
+Key = tuple[str, str, str]
+"""A backend, one of its servers (or none), and a counter."""
 
 
 class Totals:
-    """What the workers and pools have counted since this listener started to look."""
+    def __init__(self) -> None:
+        self.boot = ""
+        self._seen: dict[Key, int] = {}
+        self._requests: Counter[tuple[str, str]] = Counter()
+        self._rejected: Counter[str] = Counter()
 
-    def __init__(self, before: Counted | None = None) -> None:
-        before = before or Counted(boot=secrets.token_hex(8))
-        self.boot = before.boot
-        self._haproxy = before.haproxy
-        self._steps = Steps(before.seen)
-        self._requests = Counter({(pool, worker): count for pool, worker, count in before.requests})
-        self._rejected = Counter(dict(before.rejected))
+    def begin(self, boot: str) -> None:
+        """Another life of HAProxy: everything is zero there."""
+        if boot != self.boot:
+            self.__init__()  # type: ignore[misc]
+            self.boot = boot
 
-    @property
-    def counted(self) -> Counted:
-        return Counted(
-            boot=self.boot,
-            haproxy=self._haproxy,
-            requests=[(*key, count) for key, count in self._requests.items()],
-            rejected=list(self._rejected.items()),
-            seen=self._steps.seen,
-        )
-
-    def observe(self, pid: int, pool: str, found: Backend, *, stopped: bool) -> None:
+    def observe(self, backend: str, found: Backend) -> dict[str, int]:
+        """Take a reading in. The requests that workers took since the last one and did not answer, by worker."""
+        pool = pool_of(backend) or ""
+        lost: dict[str, int] = {}
+        theirs = 0
         for name, server in found.servers.items():
-            self._requests[pool, name] += self._steps.step(pid, (pool, name, "requests"), server.requests)
-        refused = self._steps.step(pid, (pool, "refused"), found.refused)
-        failed = self._steps.step(pid, (pool, "failed"), found.failed)
-        theirs = sum(
-            self._steps.step(pid, (pool, name, "failed"), server.failed) for name, server in found.servers.items()
-        )
-        # A pool that is stopped throws out those who wait; HAProxy counts that like a wait that took too long.
-        self._rejected[pool] += refused + (0 if stopped else max(0, failed - theirs))
+            self._requests[pool, name] += self._step((backend, name, "requests"), server.requests)
+            theirs += self._step((backend, name, "failed"), server.failed)
+            if count := self._step((backend, name, "lost"), server.lost):
+                lost[name] = count
+        failed = self._step((backend, "", "failed"), found.failed)
+        self._rejected[pool] += self._step((backend, "", "refused"), found.refused) + max(0, failed - theirs)
+        if found.bell is not None:
+            self._rejected[pool] += self._step((backend, "", "timed out"), found.bell.answered_5xx)
+        return lost
 
-    def observe_gate(self, hand: Hand) -> None:
-        for name, value in hand.requests.items():
-            self._requests[hand.pool, name] += self._steps.step(hand.boot, (hand.pool, name, "carried"), value)
-        self._rejected[hand.pool] += self._steps.step(hand.boot, (hand.pool,), hand.rejected)
+    def _step(self, key: Key, value: int) -> int:
+        """How far a counter came since the last reading."""
+        before = self._seen.get(key, 0)
+        if value or before:
+            self._seen[key] = value
+        return value - before if value >= before else value
 
     def requests(self, pool: str, worker: str) -> int:
         return self._requests[pool, worker]
@@ -98,16 +58,20 @@ class Totals:
     def rejected(self, pool: str) -> int:
         return self._rejected[pool]
 
-    def present(self, haproxy: str, pids: Collection[int]) -> None:
-        """The life of HAProxy, and its processes: forget all others. Another life may have the same pids again."""
-        same = haproxy == self._haproxy
-        self._haproxy = haproxy
-        self._steps.forget(lambda source, _key: isinstance(source, int) and not (same and source in pids))
+    def forget_servers(self, backend: str, names: Collection[str]) -> None:
+        """Servers that are gone: one that comes under the same name counts from zero."""
+        for name in names:
+            for counter in ("requests", "failed", "lost"):
+                self._seen.pop((backend, name, counter), None)
 
-    def keep(self, pools: Collection[str], workers: Collection[tuple[str, str]]) -> None:
-        """Forget all others: every pod has a name of its own, for ever."""
-        for worker in self._requests.keys() - workers:
-            del self._requests[worker]
-        for pool in self._rejected.keys() - pools:
-            del self._rejected[pool]
-        self._steps.forget(lambda _source, key: key[0] not in pools or (len(key) == 3 and key[:2] not in workers))
+    def forget_workers(self, pool: str, names: Collection[str]) -> None:
+        """Every pod has a name of its own, for ever."""
+        for name in names:
+            self._requests.pop((pool, name), None)
+
+    def forget_pool(self, pool: str, backend: str, servers: Collection[str]) -> None:
+        self.forget_servers(backend, servers)
+        self.forget_workers(pool, servers)
+        self._rejected.pop(pool, None)
+        for counter in ("failed", "refused", "timed out"):
+            self._seen.pop((backend, "", counter), None)

@@ -15,12 +15,14 @@ from collections.abc import Callable
 
 import aiohttp
 
-from webgarden_link import Demand, Hello, LinkError, Message, Refusal, Report, decode, encode
+from webgarden_link import Demand, Hello, LinkError, Message, PoolReport, Refusal, Report, SiteReport, decode, encode
 from webgarden_listener.settings import LinkSettings
 
 HEARTBEAT = 10.0
 SHORTEST, LONGEST = 0.2, 5.0
 AFTER_REFUSAL = 5.0
+TOGETHER = 500
+"""Most subjects in one frame."""
 CONNECT = aiohttp.ClientWSTimeout(ws_close=2.0)
 log = logging.getLogger(__name__)
 
@@ -30,20 +32,21 @@ class Refused(Exception):
 
 
 class Link:
-    def __init__(
-        self, settings: LinkSettings, boot: str, *, heard: Callable[[Message], None], opened: Callable[[], None]
-    ) -> None:
+    def __init__(self, settings: LinkSettings, *, heard: Callable[[Message], None], opened: Callable[[], None]) -> None:
         """`opened` is called after each Hello, before anything is heard; what it says goes out next."""
         self._settings = settings
-        self._boot = boot
         self._heard = heard
         self._opened = opened
-        self._unsaid: dict[tuple[str, str], Message] = {}
+        self._demands: dict[str, None] = {}
+        self._reports: dict[tuple[type, str], PoolReport | SiteReport] = {}
         self._news = asyncio.Event()
 
-    def say(self, message: Message) -> None:
-        pool = message.pool if isinstance(message, Demand | Report) else ""
-        self._unsaid[message.kind, pool] = message
+    def demand(self, pool: str) -> None:
+        self._demands[pool] = None
+        self._news.set()
+
+    def report(self, one: PoolReport | SiteReport) -> None:
+        self._reports[type(one), one.key] = one
         self._news.set()
 
     async def run(self) -> None:
@@ -90,8 +93,9 @@ class Link:
 
     async def _converse(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         log.info("Linked to the operator at %s.", self._settings.url)
-        self._unsaid.clear()
-        await socket.send_str(encode(Hello(listener=self._settings.listener, boot=self._boot)))
+        self._demands.clear()
+        self._reports.clear()
+        await socket.send_str(encode(Hello(listener=self._settings.listener)))
         self._opened()
         speaking = asyncio.create_task(self._speak(socket))
         try:
@@ -111,9 +115,20 @@ class Link:
         while True:
             await self._news.wait()
             self._news.clear()
-            while self._unsaid:
-                message = self._unsaid.pop(next(iter(self._unsaid)))
+            while message := self._next():
                 try:
                     await socket.send_str(encode(message))
                 except (aiohttp.ClientError, OSError):
                     return  # the reading side ends as well, and the next connection says it all again
+
+    def _next(self) -> Demand | Report | None:
+        """The next frame: somebody waits for a demand, and reports go together."""
+        if self._demands:
+            return Demand(pool=self._demands.popitem()[0])
+        taken = [self._reports.pop(key) for key in list(self._reports)[:TOGETHER]]
+        if not taken:
+            return None
+        return Report(
+            pools=tuple(one for one in taken if isinstance(one, PoolReport)),
+            sites=tuple(one for one in taken if isinstance(one, SiteReport)),
+        )

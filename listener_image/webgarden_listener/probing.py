@@ -30,40 +30,44 @@ class Probes:
     """One task for each worker that has not answered yet."""
 
     def __init__(self, answered: Callable[[str], None]) -> None:
+        """`answered(pool)`: one of its workers answers."""
         self._answered = answered
         self._tasks: dict[Target, asyncio.Task[None]] = {}
-        self._answering: dict[str, frozenset[Endpoint]] = {}
-        self.all_answering: frozenset[Target] = frozenset()
-        """The same object as long as nothing changes."""
+        self._watched: dict[str, frozenset[Endpoint]] = {}
+        self._answering: dict[str, set[Endpoint]] = {}
 
-    def watch(self, targets: Collection[Target]) -> None:
-        """The workers to know of; all others are forgotten."""
-        for target in self._tasks.keys() - targets:
-            self._tasks.pop(target).cancel()
-        if not self.all_answering <= set(targets):
-            self._keep(targets)
-        for target in set(targets) - self._tasks.keys() - self.all_answering:
-            self._tasks[target] = asyncio.create_task(self._probe(target))
+    def watch(self, pool: str, workers: Collection[Endpoint]) -> None:
+        """The workers of a pool to know of; its others are forgotten."""
+        wanted = frozenset(workers)
+        before = self._watched.get(pool, frozenset())
+        if wanted == before:
+            return
+        for gone in before - wanted:
+            self._end((pool, gone))
+            self._answering.get(pool, set()).discard(gone)
+        self._watched[pool] = wanted
+        for new in wanted - before:
+            self._tasks[pool, new] = asyncio.create_task(self._probe((pool, new)))
+        if not wanted:
+            del self._watched[pool]
+            self._answering.pop(pool, None)
 
-    def believe(self, target: Target) -> None:
+    def believe(self, pool: str, worker: Endpoint) -> None:
         """Somebody else knows that this worker answers."""
-        self._add(target)
-        if target in self._tasks:
-            self._tasks.pop(target).cancel()
+        if worker in self._watched.get(pool, ()):
+            self._answering.setdefault(pool, set()).add(worker)
+            self._end((pool, worker))
 
-    def answering(self, pool: str) -> frozenset[Endpoint]:
+    def answering(self, pool: str) -> Collection[Endpoint]:
         return self._answering.get(pool, frozenset())
 
-    def _add(self, target: Target) -> None:
-        if target not in self.all_answering:
-            self._answering[target[0]] = self.answering(target[0]) | {target[1]}
-            self.all_answering |= {target}
+    @property
+    def pools(self) -> Collection[str]:
+        return self._watched.keys()
 
-    def _keep(self, targets: Collection[Target]) -> None:
-        for pool, place in self.all_answering - set(targets):
-            self._answering[pool] -= {place}
-        self._answering = {pool: places for pool, places in self._answering.items() if places}
-        self.all_answering &= set(targets)
+    def _end(self, target: Target) -> None:
+        if target in self._tasks:
+            self._tasks.pop(target).cancel()
 
     async def _probe(self, target: Target) -> None:
         began = time.monotonic()
@@ -71,7 +75,7 @@ class Probes:
             pause = max(SHORTEST, PART * (time.monotonic() - began)) * (1 + len(self._tasks) / CROWD)
             await asyncio.sleep(min(LONGEST, pause))
         del self._tasks[target]
-        self._add(target)
+        self._answering.setdefault(target[0], set()).add(target[1])
         self._answered(target[0])
 
 

@@ -1,18 +1,16 @@
-"""What the operator is told of a pool, and when. Pure but for the clock it is given.
+"""What the operator is told of pools and sites, and when. Pure but for the clock it is given.
 
-A worker is `Drained` only when nobody can still send it a request: no HAProxy process runs one on it, no older
-process has a queue that may go to it (what else comes to those, they pass on), and the gate carries none. Until the
-gate has confirmed that it carries no more there, nothing is drained.
+A worker is `Drained` when its server is deleted, which HAProxy refuses while a request is in it; or, while connections
+that clients keep hold the deletion up, when it was shut and empty in two readings in a row: a request that was given
+out in the moment of the drain is counted a moment later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-from webgarden_link import Pool, Report, Worker, WorkerReport, WorkerState
+from webgarden_link import Pool, PoolReport, SiteReport, Worker, WorkerReport, WorkerStatus
 from webgarden_listener.counters import Totals
-from webgarden_listener.gate.views import Hand
 from webgarden_listener.haproxy.stats import Backend, Server
 from webgarden_listener.table import leaves
 
@@ -20,92 +18,89 @@ INTERVAL = 0.5
 """Seconds between two reports of a pool in which only numbers differ."""
 
 
-@dataclass(frozen=True)
-class Sight:
-    """A pool in every process that has something of it."""
-
-    current: Backend
-    before: Backend
-    """The reading before the current one."""
-    old: tuple[Backend, ...] = ()
-    hand: Hand | None = None
-    """None while the gate cannot be asked, or has not confirmed what it was told last."""
-
-
-def report(pool: Pool, sight: Sight, totals: Totals, version: int) -> Report:
-    waiting = sight.hand.waiting if sight.hand else 0
-    return Report(
-        pool=pool.key,
-        version=version,
-        queued=waiting + sum(one.queued for one in (sight.current, *sight.old)),
+def report(pool: Pool, now: Backend, before: Backend, totals: Totals) -> PoolReport:
+    """`before`: the reading before the last one."""
+    return PoolReport(
+        key=pool.key,
+        version=pool.version,
+        boot=totals.boot,
+        queued=now.queued + (1 if now.rings else 0),
         rejected=totals.rejected(pool.key),
-        workers=tuple(worker_report(pool, worker, sight, totals) for worker in pool.workers),
+        workers=tuple(
+            worker_report(pool, worker, now.servers.get(worker.name), before.servers.get(worker.name), totals)
+            for worker in pool.workers
+        ),
     )
 
 
-def worker_report(pool: Pool, worker: Worker, sight: Sight, totals: Totals) -> WorkerReport:
-    running = in_flight(worker.name, sight)
+def worker_report(
+    pool: Pool, worker: Worker, now: Server | None, before: Server | None, totals: Totals
+) -> WorkerReport:
     return WorkerReport(
         name=worker.name,
-        state=worker_state(pool, worker, sight, running),
-        in_flight=running,
+        state=leaving(now, before) if leaves(pool, worker) else staying(now),
+        in_flight=now.in_flight + now.queued if now else 0,
         requests=totals.requests(pool.key, worker.name),
     )
 
 
-def in_flight(worker: str, sight: Sight) -> int:
-    servers = (one.servers.get(worker) for one in (sight.current, *sight.old))
-    spliced = sight.hand.spliced.get(worker, 0) if sight.hand else 0
-    return spliced + sum(one.in_flight + one.queued for one in servers if one)
+def leaving(now: Server | None, before: Server | None) -> WorkerStatus:
+    empty = now is None or (shut(now) and before is not None and shut(before))
+    return WorkerStatus.DRAINED if empty else WorkerStatus.DRAINING
 
 
-def worker_state(pool: Pool, worker: Worker, sight: Sight, running: int) -> WorkerState:
-    server = sight.current.servers.get(worker.name)
-    if leaves(pool, worker):
-        return WorkerState.DRAINED if running == 0 and drained(worker.name, sight) else WorkerState.DRAINING
-    full = running > (server.in_flight + server.queued if server else 0)  # of what the gate and older processes have
-    return WorkerState.SERVING if full or (server is not None and server.serving) else WorkerState.WAITING
+def shut(server: Server) -> bool:
+    return server.stopped and server.idle
 
 
-def drained(worker: str, sight: Sight) -> bool:
-    # Twice, since a request that was given out in the moment of the drain is counted a moment later.
-    shut = all(closed(one.servers.get(worker)) for one in (sight.before, sight.current))
-    may_come = any(worker in one.servers and one.queued for one in sight.old)
-    return shut and not may_come and sight.hand is not None
-
-
-def closed(server: Server | None) -> bool:
-    return server is None or server.draining or server.stopped or server.down
+def staying(now: Server | None) -> WorkerStatus:
+    if now is None or now.stopped:
+        return WorkerStatus.WAITING
+    return WorkerStatus.DOWN if now.down else WorkerStatus.SERVING
 
 
 class Outgoing:
     """Which reports are due, given the ones that were sent."""
 
     def __init__(self) -> None:
-        self._sent: dict[str, tuple[Report, float]] = {}
+        self._pools: dict[str, tuple[PoolReport, float]] = {}
+        self._sites: dict[str, SiteReport] = {}
 
-    def due(self, new: Report, now: float) -> bool:
+    def due(self, new: PoolReport, now: float) -> bool:
         """Whether to send this one; if so it counts as sent."""
-        last = self._sent.get(new.pool)
+        last = self._pools.get(new.key)
         if last is not None and (new == last[0] or (states(new) == states(last[0]) and now - last[1] < INTERVAL)):
             return False
-        self._sent[new.pool] = (new, now)
+        self._pools[new.key] = (new, now)
+        return True
+
+    def waits(self, new: PoolReport) -> bool:
+        """Whether there is something to tell later."""
+        return self._pools[new.key][0] != new
+
+    def site_due(self, new: SiteReport) -> bool:
+        if self._sites.get(new.key) == new:
+            return False
+        self._sites[new.key] = new
         return True
 
     def settled(self, pool: Pool) -> bool:
         """Whether the operator knows of every worker that leaves the pool that it is drained."""
-        last = self._sent.get(pool.key)
+        last = self._pools.get(pool.key)
         known = states(last[0]) if last else {}
-        return all(known.get(one.name) is WorkerState.DRAINED for one in pool.workers if leaves(pool, one))
+        return all(known.get(one.name) is WorkerStatus.DRAINED for one in pool.workers if leaves(pool, one))
 
-    def keep(self, pools: Collection[str]) -> None:
-        """Forget all pools but these."""
-        self._sent = {key: sent for key, sent in self._sent.items() if key in pools}
+    def forget(self, pool: str) -> None:
+        self._pools.pop(pool, None)
+
+    def forget_site(self, site: str) -> None:
+        self._sites.pop(site, None)
 
     def begin(self) -> None:
         """A new connection: everything is news."""
-        self._sent.clear()
+        self._pools.clear()
+        self._sites.clear()
 
 
-def states(one: Report) -> Mapping[str, WorkerState | int]:
-    return {**{worker.name: worker.state for worker in one.workers}, "": one.version}
+def states(one: PoolReport) -> Mapping[str, WorkerStatus | int | str]:
+    return {**{worker.name: worker.state for worker in one.workers}, "": one.version, "/": one.boot}

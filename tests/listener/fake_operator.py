@@ -14,16 +14,17 @@ from typing import Any, TypeVar
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from webgarden_link import (
-    Applied,
     Change,
     Demand,
-    Failed,
     Hello,
+    Listeners,
     Message,
     Pool,
+    PoolReport,
     Refusal,
     Report,
     Site,
+    SiteReport,
     Table,
     WorkerReport,
     decode,
@@ -39,10 +40,10 @@ class FakeOperator:
         self.sites: dict[str, Site] = {}
         self.version = 0
         self.heard: list[Message] = []
-        self.reports: dict[str, Report] = {}
+        self.reports: dict[str, PoolReport] = {}
+        self.site_reports: dict[str, SiteReport] = {}
         self.demands: Counter[str] = Counter()
-        self.applied = 0
-        self.failed: Failed | None = None
+        self.listeners = 1
         self.hellos: list[Hello] = []
         self.tokens: list[str] = []
         self.refusal: str | None = None
@@ -80,19 +81,34 @@ class FakeOperator:
         return bool(self._sockets)
 
     def put(self, *things: Pool | Site) -> int:
-        """New or changed pools and sites; the version that brings them."""
-        pools = tuple(thing for thing in things if isinstance(thing, Pool))
-        sites = tuple(thing for thing in things if isinstance(thing, Site))
+        """New or changed pools and sites, with the version that they have from now on."""
+        self.version += 1
+        versioned = [thing.model_copy(update={"version": self.version}) for thing in things]
+        pools = tuple(thing for thing in versioned if isinstance(thing, Pool))
+        sites = tuple(thing for thing in versioned if isinstance(thing, Site))
         self.pools.update({pool.key: pool for pool in pools})
         self.sites.update({site.key: site for site in sites})
-        return self._change(Change(version=self.version + 1, pools=pools, sites=sites))
+        self.say(encode(Change(pools=pools, sites=sites)))
+        return self.version
 
-    def remove(self, *, pools: tuple[str, ...] = (), sites: tuple[str, ...] = ()) -> int:
+    def remove(self, *, pools: tuple[str, ...] = (), sites: tuple[str, ...] = ()) -> None:
         for key in pools:
             self.pools.pop(key, None)
+            self.reports.pop(key, None)
         for key in sites:
             self.sites.pop(key, None)
-        return self._change(Change(version=self.version + 1, removed_pools=pools, removed_sites=sites))
+            self.site_reports.pop(key, None)
+        self.say(encode(Change(removed_pools=pools, removed_sites=sites)))
+
+    def share(self, listeners: int) -> None:
+        """Say among how many listeners limits are divided."""
+        self.listeners = listeners
+        self.say(encode(Listeners(count=listeners)))
+
+    def has(self, key: str, version: int) -> bool:
+        """Whether the listener has said that HAProxy has this version of a pool or site, or a later one."""
+        known = (self.reports.get(key), self.site_reports.get(key))
+        return any(one is not None and one.version >= version for one in known)
 
     def say(self, text: str) -> None:
         self._call(self._send(text))
@@ -104,11 +120,6 @@ class FakeOperator:
     def state(self, pool: str, name: str) -> str:
         found = self.worker(pool, name)
         return found.state if found else ""
-
-    def _change(self, change: Change) -> int:
-        self.version = change.version
-        self._call(self._send(encode(change)))
-        return self.version
 
     async def _send(self, text: str) -> None:
         for socket in list(self._sockets):
@@ -149,13 +160,10 @@ class FakeOperator:
                 self.hellos.append(message)
                 await self._welcome(socket)
             case Report():
-                self.reports[message.pool] = message
+                self.reports.update({one.key: one for one in message.pools})
+                self.site_reports.update({one.key: one for one in message.sites})
             case Demand():
                 self.demands[message.pool] += 1
-            case Applied():
-                self.applied = message.version
-            case Failed():
-                self.failed = message
             case _:
                 raise AssertionError(message)
 
@@ -173,6 +181,5 @@ class FakeOperator:
         self.say(self._table())
 
     def _table(self) -> str:
-        self.version += 1
-        table = Table(version=self.version, pools=tuple(self.pools.values()), sites=tuple(self.sites.values()))
-        return encode(table)
+        pools, sites = tuple(self.pools.values()), tuple(self.sites.values())
+        return encode(Table(listeners=self.listeners, pools=pools, sites=sites))

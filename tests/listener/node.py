@@ -1,4 +1,4 @@
-"""A whole listener on loopback: the real HAProxy, agent and gate as three processes that share a directory."""
+"""A whole listener on loopback: the real HAProxy and agent under their supervisors, sharing a directory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.listener.haproxy_binary import haproxy
 from tests.listener.waiting import until_now
 
 SOURCES = Path(__file__).parents[2] / "listener_image"
-PARTS = ("haproxy", "gate", "agent")
+PARTS = ("haproxy", "agent")
 
 
 def free_ports(count: int) -> list[int]:
@@ -32,7 +32,7 @@ def free_ports(count: int) -> list[int]:
 
 
 class Node:
-    """Start, kill and ask; `log` has what all three said."""
+    """Start, kill and ask; `log` has what they said."""
 
     def __init__(self, link_url: str, **options: str) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="wg-"))
@@ -107,19 +107,9 @@ class Node:
         until_now(lambda: self.status("/readyz") == 200, seconds=20)
 
     def ask(self, command: str) -> str:
-        """The master socket."""
+        """HAProxy's admin socket."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(5)
-            client.connect(str(self.run / "master.sock"))
+            client.connect(str(self.run / "admin.sock"))
             client.sendall(command.encode() + b"\n")
-            client.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: client.recv(65536), b"")).decode()
-
-    def pids(self) -> list[int]:
-        """HAProxy's worker processes, the current one first."""
-        rows = (line.split() for line in self.ask("show proc").splitlines())
-        return [int(row[0]) for row in rows if len(row) > 1 and row[1] == "worker"]
-
-    def gate_child(self) -> int:
-        parent = self.processes["gate"].pid
-        return int(Path(f"/proc/{parent}/task/{parent}/children").read_text().split()[0])

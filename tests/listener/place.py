@@ -54,6 +54,8 @@ class Place:
     operator: FakeOperator
     number: int = field(default_factory=lambda: next(NUMBERS))
     running: list[Running] = field(default_factory=list)
+    limit: int = 100
+    """Most requests at a time in each worker of its pools."""
 
     @property
     def host(self) -> str:
@@ -62,9 +64,9 @@ class Place:
     def key(self, name: str = "pool") -> str:
         return f"t{self.number}/{name}"
 
-    def worker(self, name: str = "w1", *, limit: int = 100, start: bool = True) -> Running:
+    def worker(self, name: str = "w1", *, start: bool = True) -> Running:
         """A new worker process; the operator does not know of it yet."""
-        made = Running(Worker(name=name, address="127.0.0.1", port=free_ports(1)[0], limit=limit))
+        made = Running(Worker(name=name, address="127.0.0.1", port=free_ports(1)[0]))
         self.running.append(made)
         if start:
             made.start()
@@ -76,7 +78,7 @@ class Place:
 
     def described(self, name: str, workers: tuple[Running, ...], fields: dict[str, object]) -> Pool:
         known = tuple(one.worker for one in workers)
-        return Pool.model_validate({"key": self.key(name), "workers": known, **fields})
+        return Pool.model_validate({"key": self.key(name), "workers": known, "worker_limit": self.limit, **fields})
 
     async def site(self, **paths: str) -> None:
         """The test's site: its applications' paths by pool, `pool="/"` when nothing is said."""
@@ -89,7 +91,7 @@ class Place:
 
     async def put(self, *things: Pool | Site) -> None:
         version = self.operator.put(*things)
-        await until(lambda: self.operator.applied >= version)
+        await until(lambda: all(self.operator.has(thing.key, version) for thing in things))
 
     async def serving(self, *workers: Running, pool: str = "pool") -> None:
         for one in workers:

@@ -117,7 +117,7 @@ async def test_a_request_that_comes_while_the_last_worker_drains_is_held_for_the
 
 
 async def test_who_was_held_while_a_full_worker_drained_waits_for_its_place_when_it_is_taken_back(place: Place) -> None:
-    worker = place.worker(limit=1)
+    worker = place.worker()
     await place.up(worker)
     async with place.session() as session:
         slow = asyncio.create_task(session.get("/?seconds=1.5"))
@@ -133,7 +133,7 @@ async def test_who_was_held_while_a_full_worker_drained_waits_for_its_place_when
 
 
 async def test_those_who_queue_when_the_last_worker_drains_are_not_forgotten(place: Place) -> None:
-    last, following = place.worker("last", limit=1), place.worker("next")
+    last, following = place.worker("last"), place.worker("next")
     await place.up(last)
     async with place.session() as session:
         slow = asyncio.create_task(session.get("/?seconds=4"))

@@ -53,7 +53,7 @@ async def test_a_changed_queue_limit_counts_at_once_and_without_a_reload(place: 
 
 
 async def test_a_worker_never_gets_more_than_its_limit(place: Place) -> None:
-    workers = (place.worker("w1", limit=2), place.worker("w2", limit=5))
+    workers = (place.worker("w1"), place.worker("w2"))
     await place.up(*workers)
     async with place.session() as session:
         answers = await asyncio.gather(*(session.get("/?seconds=0.05") for _ in range(60)))
@@ -64,7 +64,7 @@ async def test_a_worker_never_gets_more_than_its_limit(place: Place) -> None:
 
 
 async def test_a_changed_worker_limit_counts_for_those_who_wait(place: Place) -> None:
-    worker = place.worker(limit=1)
+    worker = place.worker()
     await place.up(worker)
     async with place.session() as session:
         requests = [asyncio.create_task(session.get("/?seconds=3")) for _ in range(10)]
@@ -76,7 +76,7 @@ async def test_a_changed_worker_limit_counts_for_those_who_wait(place: Place) ->
 
 
 async def test_a_long_request_through_the_gate_takes_nobodys_place_in_the_queue(place: Place) -> None:
-    worker = place.worker(limit=5)
+    worker = place.worker()
     await place.pool(queue_limit=1)
     await place.site()
     async with place.session() as session:

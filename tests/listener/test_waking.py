@@ -13,9 +13,10 @@ from tests.listener.waiting import until
 
 async def cold(place: Place, *, limit: int = 100, queue_timeout: int = 120) -> Running:
     """A site whose pool has no worker, and a worker that runs but that nobody knows of."""
+    place.limit = limit
     await place.pool(queue_timeout=queue_timeout)
     await place.site()
-    return place.worker(limit=limit)
+    return place.worker()
 
 
 async def demanded(place: Place) -> None:
@@ -166,7 +167,8 @@ async def test_a_client_that_goes_frees_the_gate_for_the_next(place: Place) -> N
 async def test_a_client_that_gives_up_while_the_gate_carries_its_request_frees_the_place(place: Place) -> None:
     await place.pool()
     await place.site()
-    worker = place.worker(limit=1, start=False)
+    place.limit = 1
+    worker = place.worker(start=False)
 
     async def stubborn(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Takes its time, whoever has gone meanwhile."""

@@ -8,4 +8,4 @@ class HAProxyError(Exception):
 
 
 class HAProxyAway(HAProxyError):
-    """Nobody answers on the master socket."""
+    """Nobody answers on its socket."""

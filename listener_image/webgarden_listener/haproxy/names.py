@@ -1,18 +1,28 @@
 """How things of the table are called inside HAProxy.
 
-A pool `namespace/name` is the backend `namespace:name`, since a slash separates backend and server in every
-command. A worker's server has the pod's name; the gate's name has an underscore, which no pod's name can have.
+A pool `namespace/name` is the backend `namespace:name`, since a slash separates backend and server in every command.
+What a backend inherits is fixed when it is made, so a pool whose clients keep to their workers has another backend,
+`namespace:name:cookie`. A worker's server has the pod's name; the bell's server has an underscore, which no pod's name
+can have.
 """
 
 from __future__ import annotations
 
-GATE = "_gate"
+BELL = "_bell"
+COOKIE = "cookie"
 
 
-def backend(pool: str) -> str:
-    return pool.replace("/", ":", 1)
+def backend(pool: str, *, affine: bool = False) -> str:
+    name = pool.replace("/", ":", 1)
+    return f"{name}:{COOKIE}" if affine else name
+
+
+def variants(pool: str) -> tuple[str, str]:
+    """Every backend that a pool may have."""
+    return backend(pool), backend(pool, affine=True)
 
 
 def pool_of(backend: str) -> str | None:
     """The pool's key, or None for a proxy that is no pool."""
-    return backend.replace(":", "/", 1) if ":" in backend else None
+    namespace, colon, rest = backend.partition(":")
+    return f"{namespace}/{rest.partition(':')[0]}" if colon else None

@@ -1,27 +1,46 @@
-"""What HAProxy says about itself, parsed: `show stat` (CSV) and `show proc` of the master. Pure.
+"""What HAProxy says about itself, parsed. Pure.
 
-Columns are looked up by name, since every release adds some.
+`show stat` is CSV, with quotes where a text has a comma, as the reason of a failed check may; columns are looked up by
+name, since every release adds some. What cannot be read is an error, never "nothing": somebody would take workers and
+their requests for foreign.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import csv
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from webgarden_listener.haproxy.names import GATE, pool_of
+from webgarden_listener.haproxy.commands import UNKNOWN
+from webgarden_listener.haproxy.errors import HAProxyError
+from webgarden_listener.haproxy.names import BELL
+
+
+@dataclass(frozen=True)
+class Life:
+    """Which HAProxy this is: another one after each start."""
+
+    boot: str
+    clients: int
+    dropped_logs: int
 
 
 @dataclass(frozen=True)
 class Server:
-    """One worker's server in one process."""
+    """One worker's server."""
 
     address: str
     limit: int
     status: str
-    in_flight: int
-    queued: int
-    requests: int
-    failed: int
+    in_flight: int = 0
+    queued: int = 0
+    requests: int = 0
+    failed: int = 0
+    """Requests that could not be sent to it."""
+    lost: int = 0
+    """Requests that it took and did not answer."""
+    answered_5xx: int = 0
 
     @property
     def serving(self) -> bool:
@@ -30,10 +49,6 @@ class Server:
     @property
     def stopped(self) -> bool:
         return self.status.startswith("MAINT")
-
-    @property
-    def draining(self) -> bool:
-        return self.status.startswith("DRAIN")
 
     @property
     def down(self) -> bool:
@@ -46,12 +61,13 @@ class Server:
 
 @dataclass(frozen=True)
 class Backend:
-    """One pool in one process."""
+    """One pool, or what is left of one."""
 
     queued: int = 0
+    """Those who wait, the one that rings not among them."""
     refused: int = 0
     failed: int = 0
-    gate: Server | None = None
+    bell: Server | None = None
     servers: Mapping[str, Server] = field(default_factory=dict)
 
     @property
@@ -59,26 +75,33 @@ class Backend:
         return any(server.serving for server in self.servers.values())
 
     @property
-    def busy(self) -> bool:
-        return any(server.in_flight for server in self.servers.values())
+    def in_flight(self) -> int:
+        return sum(server.in_flight for server in self.servers.values())
+
+    @property
+    def rings(self) -> bool:
+        return self.bell is not None and self.bell.in_flight > 0
+
+    @property
+    def idle(self) -> bool:
+        return not self.queued and not self.rings and all(server.idle for server in self.servers.values())
 
 
-@dataclass(frozen=True)
-class Processes:
-    """HAProxy's worker processes: the one that accepts, and those that finish what they have."""
-
-    current: int | None
-    old: tuple[int, ...] = ()
+def life(text: str) -> Life:
+    found = dict(re.findall(r"^([\w-]+): ?(.*)$", text, re.MULTILINE))
+    try:
+        boot = f"{found['Pid']}-{found['Start_time_sec']}"
+        return Life(boot, int(found["CurrConns"]), int(found["DroppedLogs"]))
+    except (KeyError, ValueError) as error:
+        raise HAProxyError(f"HAProxy does not say who it is: {text[:200]!r}") from error
 
 
 def backends(text: str) -> dict[str, Backend]:
-    """`show stat` as backends by pool key."""
+    """`show stat` of backends and servers, by the backend's name. Raises `HAProxyError`."""
     grouped: dict[str, dict[str, Mapping[str, str]]] = {}
     for row in rows(text):
-        pool = pool_of(row["pxname"])
-        if pool is not None:
-            grouped.setdefault(pool, {})[row["svname"]] = row
-    return {pool: backend(found) for pool, found in grouped.items()}
+        grouped.setdefault(row["pxname"], {})[row["svname"]] = row
+    return {name: backend(found) for name, found in grouped.items()}
 
 
 def connections(text: str) -> int:
@@ -86,63 +109,65 @@ def connections(text: str) -> int:
     return sum(number(row, "scur") for row in rows(text))
 
 
-def rows(text: str) -> Iterable[Mapping[str, str]]:
-    lines = text.splitlines()
-    header = next((line for line in lines if line.startswith("# pxname")), None)
-    if header is None:
-        return  # "No such proxy."
-    names = header.removeprefix("# ").split(",")
-    fields = [(name, names.index(name)) for name in WANTED if name in names]
-    for line in lines:
-        cells = line.split(",")
-        if line and not line.startswith("#") and len(cells) >= len(names) - 1:
-            yield {name: cells[index] for name, index in fields}
+COLUMNS = ("scur", "qcur", "slim", "stot", "status", "econ", "dreq", "eresp", "hrsp_5xx", "addr")
 
 
-WANTED = ("pxname", "svname", "scur", "qcur", "slim", "stot", "status", "econ", "dreq", "addr")
+def rows(text: str) -> Iterator[Mapping[str, str]]:
+    if UNKNOWN.match(text.strip()):
+        return
+    reader = csv.reader(text.strip().splitlines())
+    header = next(reader, [])
+    if not header or header[0] != "# pxname" or not set(COLUMNS) <= set(header):
+        raise HAProxyError(f"not a table: {text[:200]!r}")
+    columns = [("pxname", 0), ("svname", 1), *((name, header.index(name)) for name in COLUMNS)]
+    last = max(index for _, index in columns)
+    for cells in reader:
+        if len(cells) <= last:
+            raise HAProxyError(f"a row that cannot be read: {cells!r}")
+        yield {name: cells[index] for name, index in columns}
 
 
 def backend(found: Mapping[str, Mapping[str, str]]) -> Backend:
     total = found.get("BACKEND", {})
     servers = {name: server(row) for name, row in found.items() if name != "BACKEND"}
-    gate = servers.pop(GATE, None)
+    bell = servers.pop(BELL, None)
     return Backend(
-        queued=number(total, "qcur") + (gate.queued if gate else 0) + sum(one.queued for one in servers.values()),
+        queued=number(total, "qcur") + (bell.queued if bell else 0) + sum(one.queued for one in servers.values()),
         refused=number(total, "dreq"),
         failed=number(total, "econ"),
-        gate=gate,
+        bell=bell,
         servers=servers,
     )
 
 
 def server(row: Mapping[str, str]) -> Server:
     return Server(
-        address=row.get("addr", ""),
+        address=row["addr"],
         limit=number(row, "slim"),
-        status=row.get("status", ""),
+        status=row["status"],
         in_flight=number(row, "scur"),
         queued=number(row, "qcur"),
         requests=number(row, "stot"),
         failed=number(row, "econ"),
+        lost=number(row, "eresp"),
+        answered_5xx=number(row, "hrsp_5xx"),
     )
 
 
 def number(row: Mapping[str, str], name: str) -> int:
-    return int(row.get(name) or 0)
+    try:
+        return int(row.get(name) or 0)
+    except ValueError as error:
+        raise HAProxyError(f"{name} is no number in {dict(row)!r}") from error
 
 
-def processes(text: str) -> Processes:
-    """`show proc` of the master."""
-    current: int | None = None
-    old: list[int] = []
-    section = ""
-    for line in text.splitlines():
-        cells = line.split()
-        if line.startswith("#"):
-            section = line
-        elif len(cells) > 1 and cells[1] == "worker":
-            if section.startswith("# old"):
-                old.append(int(cells[0]))
-            else:
-                current = int(cells[0])
-    return Processes(current, tuple(old))
+def entries(text: str) -> dict[str, str]:
+    """`show map`: a reference, a key and a value a line."""
+    found = (line.split(" ", 2) for line in text.splitlines() if line.startswith("0x"))
+    return {cells[1]: cells[2] if len(cells) > 2 else "" for cells in found}
+
+
+def noticed(line: str) -> str | None:
+    """The backend that one of HAProxy's notices is about, unless we did it ourselves."""
+    found = re.search(r"Server (\S+)/\S+ is ", line)
+    return found[1] if found and "maintenance" not in line else None

@@ -1,6 +1,6 @@
-"""The PROXY protocol's version 2 header, as far as HAProxy sends it to the gate. Pure.
+"""The PROXY protocol's version 2 header, as far as HAProxy sends it with a ring. Pure.
 
-Source: https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt, section 2.2.
+Source: https://www.haproxy.org/download/3.4/doc/proxy-protocol.txt, section 2.2.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class ProxyError(Exception):
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a request came from and where it wanted to go."""
+    """Which pool rings, and for a request of when."""
 
     backend: str
     arrival: float

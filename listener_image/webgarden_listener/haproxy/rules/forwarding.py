@@ -1,0 +1,26 @@
+"""What the worker learns of the client: from us alone.
+
+Whatever says who a client is, is taken off a request and written anew: a name with underscores is the same name to a CGI
+or WSGI application, and `Proxy` becomes its HTTP_PROXY. `Connection` names what is for one hop only; what a client
+names there must not be taken off on the way behind us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from webgarden_listener.haproxy.rules.frame import Frame
+
+OURS = "^(x[-_](forwarded|webgarden|real[-_]ip)|forwarded$|proxy([-_]connection)?$)"
+
+
+def frontend(frame: Frame) -> Iterator[str]:
+    yield f"http-request del-header {OURS} -m reg"
+    upgrade = "{ req.hdr(upgrade) -m found } { req.fhdr(connection) -m sub -i upgrade }"
+    yield f"http-request set-var(txn.upgrade) int(1) if {upgrade}"
+    yield "http-request set-header Connection upgrade if { var(txn.upgrade) -m found }"
+    yield "http-request del-header Connection if { req.fhdr(connection) -m found } !{ var(txn.upgrade) -m found }"
+    yield "http-request set-header X-Forwarded-For %[src]"
+    yield "http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]"
+    yield "http-request set-header X-Forwarded-Host %[req.hdr(host)] if { req.hdr(host) -m found }"
+    yield "http-request set-header X-Webgarden-Site %[var(txn.site)]"

@@ -1,0 +1,102 @@
+"""Bringing one pool, or one site, in HAProxy to the table.
+
+Each look compares what HAProxy says with what the operator wants, commands the difference, and reads again. A pool's
+backend is there before a path leads to it, and it is taken apart after the last one has gone.
+"""
+
+from __future__ import annotations
+
+from webgarden_link import Pool
+from webgarden_listener import tending
+from webgarden_listener.bell import Bell
+from webgarden_listener.haproxy import maps
+from webgarden_listener.haproxy.commands import check_interval
+from webgarden_listener.haproxy.names import backend, pool_of, variants
+from webgarden_listener.haproxy.stats import Backend
+from webgarden_listener.plane import Plane
+from webgarden_listener.probing import Probes
+from webgarden_listener.table import Routing, stopped
+
+
+class Keeper:
+    def __init__(self, known: Routing, plane: Plane, probes: Probes, bell: Bell) -> None:
+        self._known = known
+        self._plane = plane
+        self._probes = probes
+        self._bell = bell
+        self._claims = maps.Claims()
+        self.leftovers: set[str] = set()
+        """Backends that no pool has any more."""
+        self.untidy = False
+        """Whether the maps may have entries that nobody wants."""
+
+    def wanted(self, pool: Pool) -> tending.Wanted:
+        return tending.Wanted(
+            pool=pool,
+            backend=self.backend(pool.key),
+            queue_limit=self._known.share(pool.queue_limit),
+            worker_limit=self._known.share(pool.worker_limit),
+            answering=self._probes.answering(pool.key),
+            interval=check_interval(len(self._probes.pools)),
+        )
+
+    def backend(self, pool: str) -> str:
+        return backend(pool, affine=self._known.affine(pool))
+
+    async def pool(self, wanted: tending.Wanted) -> Backend:
+        """Raises `HAProxyError`. The pool as it was read when all was done."""
+        found = self._plane.now(wanted.backend)
+        if found is None:
+            await self._plane.order(tending.creation(wanted, self._bell.door))
+            found = await self._plane.read(wanted.backend) or Backend()
+        self.leftovers.discard(wanted.backend)
+        await self._plane.put(self._entries(wanted, found))
+        orders = list(tending.changes(wanted, found))
+        if orders:
+            await self._plane.order(orders)
+        if stopped(wanted.pool) or tending.has_room(wanted, found) or orders:
+            self._bell.answer(wanted.backend)
+        return (await self._plane.read(wanted.backend) if orders else found) or Backend()
+
+    def _entries(self, wanted: tending.Wanted, found: Backend) -> dict[maps.Key, str | None]:
+        limit = tending.queue_limit(wanted, found)
+        entries = maps.pool_entries(wanted.backend, wanted.pool, queue_limit=limit)
+        return {key: entries.get(key) for key in maps.pool_keys(wanted.backend)}
+
+    async def site(self, key: str) -> None:
+        """Raises `HAProxyError`."""
+        site = self._known.sites.get(key)
+        entries = maps.site_entries(self._known, site) if site else {}
+        await self._plane.put(self._claims.put(key, site.version if site else 0, entries))
+
+    def begin(self) -> None:
+        """HAProxy was read anew: everything that it has and nobody wants is left over."""
+        wanted = {self.backend(key) for key in self._known.pools}
+        self.leftovers = {name for name in self._plane.backends if name not in wanted}
+        self.untidy = True
+
+    async def tidy(self) -> None:
+        """Take out the entries that no site or pool wants. Raises `HAProxyError`."""
+        wanted = {key for site in self._known.sites.values() for key in maps.site_entries(self._known, site)}
+        wanted |= {key for pool in self._known.pools for key in maps.pool_keys(self.backend(pool))}
+        wanted |= {key for name in self.leftovers for key in maps.pool_keys(name)}
+        unwanted = (key for key in self._plane.entries() if key not in wanted and key[0] != maps.NODE.name)
+        await self._plane.put(dict.fromkeys(unwanted))
+        self.untidy = False
+
+    def left(self, pool: str) -> None:
+        """A pool has gone, or may have another backend than before."""
+        wanted = self.backend(pool) if pool in self._known.pools else ""
+        self.leftovers.update(name for name in variants(pool) if name != wanted and self._plane.now(name) is not None)
+
+    async def take_apart(self, name: str) -> None:
+        """One of the leftovers: at once when its pool is gone, when nobody uses it if the pool has another one.
+        Raises `HAProxyError`."""
+        found = await self._plane.read(name)
+        if found is not None and (pool_of(name) not in self._known.pools or found.idle):
+            await self._plane.put(dict.fromkeys(maps.pool_keys(name)))
+            await self._plane.order(tending.taking_apart(name, found))
+            self._bell.answer(name)
+            found = await self._plane.read(name)
+        if found is None:
+            self.leftovers.discard(name)
