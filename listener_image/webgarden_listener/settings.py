@@ -1,15 +1,23 @@
 """Everything that can be set, as one tree of frozen dataclasses, read once from arguments and environment.
 
-Each field says why somebody would change it. Nothing else in the package reads the environment.
+Each field says why somebody would change it. What makes no sense is refused with the name of the setting and with what
+would do, before anything runs. Nothing else in the package reads the environment, but for `heartbeat`, which finds
+there what a process was given by the one that started it.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+T = TypeVar("T")
+N = TypeVar("N", int, float)
 
 
 class SettingsError(Exception):
@@ -18,18 +26,14 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Directory:
-    """The files that the three processes share; nothing outside of it is written."""
+    """The files that the processes share; nothing outside of it is written."""
 
     root: Path
 
     @property
     def config(self) -> Path:
+        """What HAProxy starts with, made anew before each start."""
         return self.root / "haproxy.cfg"
-
-    @property
-    def candidate(self) -> Path:
-        """A configuration that HAProxy has not accepted yet."""
-        return self.root / "haproxy.candidate.cfg"
 
     @property
     def maps(self) -> Path:
@@ -37,50 +41,28 @@ class Directory:
 
     @property
     def state(self) -> Path:
+        """The last table."""
         return self.root / "state.json"
 
     @property
-    def counted(self) -> Path:
-        return self.root / "counted.json"
+    def admin(self) -> Path:
+        """Where HAProxy takes orders."""
+        return self.root / "admin.sock"
 
     @property
-    def master(self) -> Path:
-        """HAProxy's master socket, on which every worker process is reached by its pid."""
-        return self.root / "master.sock"
+    def bell(self) -> Path:
+        """Where a pool without a worker rings: a frontend of HAProxy itself, so it is there without an agent, too."""
+        return self.root / "bell.sock"
 
     @property
-    def gate(self) -> Path:
-        """Where HAProxy hands the first request of a cold pool over."""
-        return self.root / "gate.sock"
-
-    def successor(self, port: int) -> Path:
-        """Where an HAProxy process that finishes passes the requests on that came to a port."""
-        return self.root / f"successor-{port}.sock"
-
-    @property
-    def keeper(self) -> Path:
-        """Who is connected here keeps an HAProxy process from ending."""
-        return self.root / "keeper.sock"
-
-    @property
-    def gate_control(self) -> Path:
-        """Where the agent talks to the gate."""
-        return self.root / "gate-control.sock"
-
-    @property
-    def haproxy(self) -> Path:
-        """Pid of HAProxy's master, and the name of the pid namespace in which it is one."""
-        return self.root / "haproxy.pid"
+    def agent(self) -> Path:
+        """Where the agent takes the rings."""
+        return self.root / "agent.sock"
 
     @property
     def leaving(self) -> Path:
-        """Made by the first `leave`: no new clients are wanted."""
+        """There from the first `leave` on: no new clients are wanted."""
         return self.root / "leaving"
-
-    @property
-    def stopping(self) -> Path:
-        """Made just before HAProxy is told to finish: from then on it takes no change any more."""
-        return self.root / "stopping"
 
 
 @dataclass(frozen=True)
@@ -98,18 +80,22 @@ LOGGED = ("All", "Failed")
 @dataclass(frozen=True)
 class HAProxySettings:
     program: str = "haproxy"
-    """Another build of HAProxy, 3.2.26 or newer."""
+    """Another build of HAProxy, 3.4.7 or newer."""
     ports: tuple[Port, ...] = (Port(80, 8080),)
     health_port: int = 8404
     """Probes and metrics: apart from the sites, so that no Site can take it and no client reaches it."""
     threads: int = 2
     """As many as the container has cores."""
     connections: int = 10_000
-    """Most client connections; needs twice as many file descriptors."""
+    """Most client connections; `haproxy.descriptors` says what each needs."""
     log_all: bool = False
     """Every request into the log, and not only those that failed: see `LOGGED`."""
     keep_alive: int = 60
     """Seconds that an idle client connection is kept, and so the time that leaving may take."""
+    head_size: int = 65536
+    """Most bytes of a request's head, and of an answer's."""
+    head_lines: int = 200
+    """Most header fields of either."""
 
 
 @dataclass(frozen=True)
@@ -129,14 +115,10 @@ class Timing:
 
     poll: float = 1.0
     """Counters are read this often: it costs 0.03 s of a core with 1,000 pools."""
-    old_poll: float = 0.1
-    """After a reload, until the old process has ended."""
-    drain_poll: float = 0.05
+    drain_poll: float = 0.02
     """A pool that drains is read this often, since a recycle waits for it."""
-    reload_quiet: float = 0.1
-    """Changes that need a reload are collected until nothing came for so long."""
-    reload_patience: float = 10.0
-    """A reload waits so long for a gate that holds a request."""
+    silence: float = 30.0
+    """An agent that has given no sign of life for so long is killed and started anew."""
     linger: float = 5.0
     """When leaving: how long new connections are still accepted, until every kube-proxy knows."""
     grace: float = 120.0
@@ -149,73 +131,149 @@ class Settings:
     haproxy: HAProxySettings = field(default_factory=HAProxySettings)
     link: LinkSettings = field(default_factory=LinkSettings)
     timing: Timing = field(default_factory=Timing)
+    agent_health_port: int = 8405
+    """Where the agent's container says whether its agent lives."""
+
+
+DIRECTORY = re.compile(r"/[A-Za-z0-9._/-]{0,79}")
+"""It stands in HAProxy's configuration, and the path of a socket has 107 bytes, those that HAProxy adds among them."""
+PROGRAM = re.compile(r"\S+")
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+PORTS = (1, 65535)
+LONGEST = 86_400
 
 
 def add_arguments(parser: ArgumentParser, environment: Mapping[str, str] = os.environ) -> None:
     """Every argument, its default from the environment variable that its help names."""
 
-    def add(name: str, default: str, text: str) -> None:
-        variable = "WEBGARDEN_" + name.upper().replace("-", "_")
-        parser.add_argument(f"--{name}", default=environment.get(variable, default), help=f"{text} [{variable}]")
+    def add(name: str, default: object, text: str) -> None:
+        given = environment.get(variable(name), str(default))
+        parser.add_argument(f"--{name}", default=given, help=f"{text} [{variable(name)}]")
 
-    timing = Timing()
-    add("directory", "/run/webgarden", "directory that the three processes share")
-    add("haproxy", "haproxy", "program to run as HAProxy")
+    haproxy, timing = HAProxySettings(), Timing()
+    add("directory", "/run/webgarden", "directory that the processes share")
+    add("haproxy", haproxy.program, "program to run as HAProxy")
     add("ports", "80:8080", "port of a Site's binding : port to listen on, and more after commas")
-    add("health-port", "8404", "port of /healthz, /readyz and /metrics")
-    add("threads", "2", "threads of HAProxy")
-    add("connections", "10000", "most client connections")
+    add("health-port", haproxy.health_port, "HAProxy's port of /healthz, /readyz and /metrics")
+    add("agent-health-port", Settings.agent_health_port, "the agent's port of /healthz")
+    add("threads", haproxy.threads, "threads of HAProxy")
+    add("connections", haproxy.connections, "most client connections")
     add("access-log", "Failed", f"requests that are logged: {' or '.join(LOGGED)}")
-    add("keep-alive", "60", "seconds that an idle client connection is kept")
+    add("keep-alive", haproxy.keep_alive, "seconds that an idle client connection is kept")
+    add("head-size", haproxy.head_size, "most bytes of a request's head")
+    add("head-lines", haproxy.head_lines, "most header fields of a request")
     add("link-url", LinkSettings.url, "where the operator listens")
     add("link-ca", "", "file with the authority that signed the operator's certificate")
     add("token-file", "", "file with the service account token")
     add("listener", environment.get("HOSTNAME", "listener"), "name of this pod")
-    add("linger", str(timing.linger), "seconds that a leaving listener still accepts connections")
-    add("grace", str(timing.grace), "seconds that a leaving listener waits for running requests")
-    add("reload-patience", str(timing.reload_patience), "seconds that a reload waits for a gate that holds a request")
+    add("silence", timing.silence, "seconds without a sign of life after which the agent is started anew")
+    add("linger", timing.linger, "seconds that a leaving listener still accepts connections")
+    add("grace", timing.grace, "seconds that a leaving listener waits for running requests")
+
+
+def variable(name: str) -> str:
+    return "WEBGARDEN_" + name.upper().replace("-", "_")
 
 
 def settings(arguments: Namespace) -> Settings:
     """Raises `SettingsError`."""
-    if arguments.access_log not in LOGGED:
-        raise SettingsError(f"the access log is {' or '.join(LOGGED)}, not {arguments.access_log!r}")
-    try:
-        return Settings(
-            directory=Directory(Path(arguments.directory)),
-            haproxy=HAProxySettings(
-                program=arguments.haproxy,
-                ports=parse_ports(arguments.ports),
-                health_port=int(arguments.health_port),
-                threads=int(arguments.threads),
-                connections=int(arguments.connections),
-                log_all=arguments.access_log == "All",
-                keep_alive=int(arguments.keep_alive),
-            ),
-            link=LinkSettings(
-                url=arguments.link_url,
-                listener=arguments.listener,
-                ca=optional(arguments.link_ca),
-                token=optional(arguments.token_file),
-            ),
-            timing=Timing(
-                linger=float(arguments.linger),
-                grace=float(arguments.grace),
-                reload_patience=float(arguments.reload_patience),
-            ),
-        )
-    except ValueError as error:
-        raise SettingsError(str(error)) from error
+    given = Given(arguments)
+    made = Settings(
+        directory=Directory(
+            Path(given.word("directory", DIRECTORY, "an absolute path of at most 80 plain characters"))
+        ),
+        haproxy=haproxy_settings(given),
+        link=LinkSettings(
+            url=given.read("link-url", url, "a URL like wss://HOST:PORT/PATH"),
+            listener=given.word("listener", NAME, "the name of the pod: lower case letters, digits, - and ."),
+            ca=given.path("link-ca"),
+            token=given.path("token-file"),
+        ),
+        timing=Timing(silence=given.seconds("silence"), linger=given.seconds("linger"), grace=given.seconds("grace")),
+        agent_health_port=given.number("agent-health-port", *PORTS),
+    )
+    check_ports(made)
+    return made
 
 
-def optional(path: str) -> Path | None:
-    return Path(path) if path else None
+def haproxy_settings(given: Given) -> HAProxySettings:
+    return HAProxySettings(
+        program=given.word("haproxy", PROGRAM, "the name or the path of a program"),
+        ports=given.read("ports", parse_ports, "pairs of different numbers from 1 to 65535, like 80:8080,443:8443"),
+        health_port=given.number("health-port", *PORTS),
+        threads=given.number("threads", 1, 64),
+        connections=given.number("connections", 1, 1_000_000),
+        log_all=given.word("access-log", re.compile("|".join(LOGGED)), " or ".join(LOGGED)) == "All",
+        keep_alive=given.number("keep-alive", 1, 3600),
+        head_size=given.number("head-size", 4096, 1_048_576),
+        head_lines=given.number("head-lines", 16, 32_767),
+    )
+
+
+class Given:
+    """The words that were given, each read with an error that names it and says what would do."""
+
+    def __init__(self, arguments: Namespace) -> None:
+        self._words: dict[str, str] = vars(arguments)
+
+    def read(self, name: str, parse: Callable[[str], T], cure: str) -> T:
+        """`parse` raises `ValueError` for what it cannot take."""
+        text = self._words[name.replace("-", "_")]
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise SettingsError(f"{variable(name)} is {text!r}, and has to be {cure}") from error
+
+    def word(self, name: str, form: re.Pattern[str], cure: str) -> str:
+        return self.read(name, lambda text: matched(form, text), cure)
+
+    def number(self, name: str, least: int, most: int) -> int:
+        return self.read(name, lambda text: within(int(text), least, most), f"a number from {least} to {most}")
+
+    def seconds(self, name: str) -> float:
+        return self.read(name, lambda text: within(float(text), 0, LONGEST), f"seconds, from 0 to {LONGEST}")
+
+    def path(self, name: str) -> Path | None:
+        text = self._words[name.replace("-", "_")]
+        return Path(text) if text else None
+
+
+def matched(form: re.Pattern[str], text: str) -> str:
+    if not form.fullmatch(text):
+        raise ValueError(text)
+    return text
+
+
+def within(number: N, least: int, most: int) -> N:
+    if not least <= number <= most:  # which is also what a NaN fails
+        raise ValueError(number)
+    return number
+
+
+def url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.port == 0 or text.split() != [text]:
+        raise ValueError(text)
+    return text
 
 
 def parse_ports(text: str) -> tuple[Port, ...]:
     """`80:8080,81:8081`; one number stands for both."""
-    pairs = (item.strip().partition(":") for item in text.split(",") if item.strip())
-    ports = tuple(Port(int(number), int(container or number)) for number, _, container in pairs)
-    if not ports:
-        raise SettingsError("there is no port to listen on")
+    pairs = [item.strip().partition(":") for item in text.split(",")]
+    ports = tuple(Port(port(number), port(container if colon else number)) for number, colon, container in pairs)
+    if len({one.number for one in ports}) < len(ports) or len({one.container for one in ports}) < len(ports):
+        raise ValueError(text)
     return ports
+
+
+def port(text: str) -> int:
+    return within(int(text), *PORTS)
+
+
+def check_ports(made: Settings) -> None:
+    """All containers of a pod share its ports."""
+    taken = {one.container for one in made.haproxy.ports}
+    for name, number in (("health-port", made.haproxy.health_port), ("agent-health-port", made.agent_health_port)):
+        if number in taken:
+            raise SettingsError(f"{variable(name)} is {number}, and has to be a port that nothing else here listens on")
+        taken.add(number)
