@@ -1,11 +1,16 @@
-"""What an agent leaves to its successor on disk: the last table, so that a listener that starts while the operator is
-away serves what it served before, and what was counted.
+"""The files that outlive a process: the last table, so that a listener that starts while the operator is away serves what
+it served before; and how any file is written here.
 
-A file that is missing, broken or of another version means "nothing known" and is never an error.
+A table that is missing, broken or of another format means "nothing known" and is never an error. What cannot be written is
+a `StateError`, which is for the log: the process goes on with what it has in memory. A file is the old one or the new one
+whatever happens meanwhile, the end of the node included; what has not changed is not written.
+
+Writing waits for the disk: it is not for an event loop.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from pathlib import Path
@@ -13,11 +18,13 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from webgarden_link import Table
-from webgarden_listener.counters import Counted
-from webgarden_listener.table import Routing, routing, table
 
-FORMAT = 1
+FORMAT = 2
 log = logging.getLogger(__name__)
+
+
+class StateError(Exception):
+    """A file that cannot be written, in words for a log."""
 
 
 class Saved(BaseModel):
@@ -25,8 +32,8 @@ class Saved(BaseModel):
     table: Table
 
 
-def load(path: Path) -> Routing | None:
-    """The routing that was saved last, or None when there is none that can be used."""
+def load(path: Path) -> Table | None:
+    """The table that was saved last, or None when there is none that can be used."""
     try:
         saved = Saved.model_validate_json(path.read_bytes())
     except FileNotFoundError:
@@ -37,29 +44,49 @@ def load(path: Path) -> Routing | None:
     if saved.format != FORMAT:
         log.warning("The saved table in %s has the foreign format %d, so it counts as empty.", path, saved.format)
         return None
-    return routing(saved.table)
+    return saved.table
 
 
-def save(path: Path, known: Routing) -> None:
-    replace(path, Saved(format=FORMAT, table=table(known)).model_dump_json())
-
-
-def load_counted(path: Path) -> Counted | None:
-    try:
-        return Counted.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValidationError) as error:
-        log.warning("What was counted begins anew, since %s cannot be used: %s", path, str(error)[:300])
-        return None
-
-
-def save_counted(path: Path, counted: Counted) -> None:
-    replace(path, counted.model_dump_json())
+def save(path: Path, table: Table) -> None:
+    """Raises `StateError`."""
+    replace(path, Saved(format=FORMAT, table=table).model_dump_json())
 
 
 def replace(path: Path, text: str) -> None:
-    """Write a file so that a reader finds the old text or the new one, and nothing between."""
+    """Make a file hold this text. Raises `StateError`."""
+    content = text.encode()
+    try:
+        if not holds(path, content):
+            write(path, content)
+    except OSError as error:
+        raise StateError(f"{path} cannot be written: {error}") from error
+
+
+def holds(path: Path, content: bytes) -> bool:
+    with contextlib.suppress(OSError):
+        return path.read_bytes() == content
+    return False
+
+
+def write(path: Path, content: bytes) -> None:
+    """The name changes hands when the content is on the disk, and that is on the disk, too, before this returns."""
     new = path.with_name(path.name + ".new")
-    new.write_text(text)
-    os.replace(new, path)
+    try:
+        with new.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            new.unlink()  # half a file takes the room that others need
+        raise
+    sync(path.parent)
+
+
+def sync(folder: Path) -> None:
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
