@@ -1,27 +1,33 @@
 """The command `webgarden-listener`.
 
-Each sub-command imports what it needs and no more: the gate is back in a tenth of a second because it loads neither
-the link nor a web framework.
+Each sub-command imports what it needs and no more. The two that run for ever turn into something smaller.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from argparse import SUPPRESS, ArgumentParser, Namespace
-from collections.abc import Sequence
-from pathlib import Path
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Sequence
 
-from webgarden_listener.settings import Directory, SettingsError, add_arguments, settings
+from webgarden_listener.settings import SettingsError, add_arguments, settings
+
+HELP = {
+    "haproxy": "keep HAProxy running, with the last table",
+    "agent": "keep an agent running, which keeps HAProxy as the operator wants it",
+    "leave": "preStop hook of HAProxy: let clients go elsewhere, wait until they have",
+    "stay": "preStop hook of the agent: wait until HAProxy has left",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    asked = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    asked = parser().parse_args(words)
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format=f"%(asctime)s {asked.command} %(levelname)s %(name)s %(message)s"
     )
     try:
-        return COMMANDS[asked.command](asked)
+        return COMMANDS[asked.command](asked, words[1:])
     except SettingsError as error:
         print(f"webgarden-listener: {error}", file=sys.stderr)
         return 2
@@ -30,54 +36,75 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> ArgumentParser:
     made = ArgumentParser(prog="webgarden-listener", description="The listener of Webgarden; see the sub-commands.")
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, text in (
-        ("haproxy", "become HAProxy, with the configuration on disk or a first one"),
-        ("agent", "keep HAProxy as the operator wants it"),
-        ("gate", "hold the first request of a pool without a worker"),
-        ("leave", "preStop hook: let clients go elsewhere, then let HAProxy finish"),
-    ):
+    for name, text in HELP.items():  # the others, which have no help, are for our own use and are not listed
         add_arguments(commands.add_parser(name, help=text, description=text))
-    child = commands.add_parser("gate-child", help=SUPPRESS)
-    child.add_argument("--directory", required=True)
-    child.add_argument("--sockets", type=int, nargs=2, required=True)
+    add_arguments(commands.add_parser("agent-process"))
+    boot = commands.add_parser("boot")
+    add_arguments(boot)
+    boot.add_argument("--empty", action="store_true")
     return made
 
 
-def haproxy(asked: Namespace) -> int:
-    from webgarden_listener.haproxy.process import become
+def own(command: str, words: Iterable[str]) -> list[str]:
+    """One of these sub-commands as a program to run."""
+    return [sys.executable, "-m", "webgarden_listener", command, *words]
 
-    become(settings(asked))
+
+def haproxy(asked: Namespace, words: list[str]) -> int:
+    from webgarden_listener.haproxy import descriptors
+    from webgarden_listener.leaving import forget
+    from webgarden_listener.supervising import become
+
+    made = settings(asked)
+    forget(made.directory)
+    fit = descriptors.provide(made.haproxy.connections)
+    making = own("boot", [*words, f"--connections={fit}"])
+    return become("webgarden_listener.haproxy.process", [made.haproxy.program, str(made.directory.config), *making])
 
 
-def agent(asked: Namespace) -> int:
+def boot(asked: Namespace, _words: list[str]) -> int:
+    from webgarden_listener.haproxy.boot import boot as make
+
+    make(settings(asked), empty=asked.empty)
+    return 0
+
+
+def agent(asked: Namespace, words: list[str]) -> int:
+    from webgarden_listener.supervising import become
+
+    made = settings(asked)
+    watched = own("agent-process", words)
+    return become("webgarden_listener.watching", [str(made.agent_health_port), str(made.timing.silence), *watched])
+
+
+def agent_process(asked: Namespace, _words: list[str]) -> int:
     from webgarden_listener.agent import run
 
     return run(settings(asked))
 
 
-def gate(asked: Namespace) -> int:
-    from webgarden_listener.gate.parent import run
+def leave(asked: Namespace, _words: list[str]) -> int:
+    from webgarden_listener import leaving
 
-    run(settings(asked).directory)
-
-
-def gate_child(asked: Namespace) -> int:
-    import asyncio
-
-    from webgarden_listener.gate.serving import serve
-
-    asyncio.run(serve(Directory(Path(asked.directory)), *asked.sockets))
+    leaving.leave(settings(asked))
     return 0
 
 
-def leave(asked: Namespace) -> int:
-    from webgarden_listener.leaving import leave as wait
+def stay(asked: Namespace, _words: list[str]) -> int:
+    from webgarden_listener import leaving
 
-    wait(settings(asked))
+    leaving.stay(settings(asked))
     return 0
 
 
-COMMANDS = {"haproxy": haproxy, "agent": agent, "gate": gate, "gate-child": gate_child, "leave": leave}
+COMMANDS = {
+    "haproxy": haproxy,
+    "agent": agent,
+    "leave": leave,
+    "stay": stay,
+    "boot": boot,
+    "agent-process": agent_process,
+}
 
 if __name__ == "__main__":
     sys.exit(main())
