@@ -96,13 +96,17 @@ class Agent:
         if self._anew:
             self._begin()
         await self._mark_what_is_due(time.monotonic())
-        for key in self._marks.some_pools():
+        pools = self._marks.some_pools()
+        await self._try(
+            "new pools", self._keeper.create(self._known.pools[key] for key in pools if key in self._known.pools)
+        )
+        for key in pools:
             await self._try(f"pool {key}", self._tend(key))
         for key in self._marks.some_sites():
             await self._try(f"site {key}", self._serve(key))
         for name in list(self._keeper.leftovers):
             await self._try(f"backend {name}", self._keeper.take_apart(name))
-        if not self._marks.any:
+        if not self._marks.news:
             await self._settle()
 
     # What a round begins with.
@@ -132,22 +136,23 @@ class Agent:
         """HAProxy was read anew: everything is compared with the table."""
         self._anew = False
         self._keeper.begin()
-        self._marks.pools(self._known.pools.keys())
-        self._marks.sites(self._known.sites.keys())
+        self._marks.changed(self._known.pools)
+        self._marks.sites(self._known.sites)
 
     async def _mark_what_is_due(self, now: float) -> None:
         if self._pace.poll_due(now):
             self._pace.used((pool for name in await self._plane.active() if (pool := pool_of(name))), now)
-        self._marks.pools(self._pace.due(now))
+        self._marks.urgent(*self._pace.drains_due(now))
+        self._marks.routine(*self._pace.due(now))
         for subject in self._troubles.due(now):
             kind, _, key = subject.partition(" ")
             if kind == "pool":
-                self._marks.pools((key,))
+                self._marks.routine(key)
             elif kind == "site":
                 self._marks.sites((key,))
 
     async def _settle(self) -> None:
-        """Nothing is left to do: what HAProxy is told last is whether new clients may come."""
+        """All that was said is done: what HAProxy is told last is whether new clients may come."""
         if self._keeper.untidy:
             await self._keeper.tidy()
         await self._plane.put(maps.node_entries(ready=not self._directory.leaving.exists()))

@@ -6,11 +6,14 @@ backend is there before a path leads to it, and it is taken apart after the last
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from webgarden_link import Pool
 from webgarden_listener import tending
 from webgarden_listener.bell import Bell
 from webgarden_listener.haproxy import maps
-from webgarden_listener.haproxy.commands import check_interval
+from webgarden_listener.haproxy.commands import add_backend, check_interval
+from webgarden_listener.haproxy.errors import HAProxyError
 from webgarden_listener.haproxy.names import backend, pool_of, variants
 from webgarden_listener.haproxy.stats import Backend
 from webgarden_listener.plane import Plane
@@ -37,18 +40,28 @@ class Keeper:
             queue_limit=self._known.share(pool.queue_limit),
             worker_limit=self._known.share(pool.worker_limit),
             answering=self._probes.answering(pool.key),
-            interval=check_interval(len(self._probes.pools)),
+            interval=check_interval(self._known.workers),
         )
 
     def backend(self, pool: str) -> str:
         return backend(pool, affine=self._known.affine(pool))
 
+    async def create(self, pools: Iterable[Pool]) -> None:
+        """The backends that HAProxy has not yet, all together. Raises `HAProxyError`."""
+        new = [self.wanted(pool) for pool in pools if self._plane.now(self.backend(pool.key)) is None]
+        if new:
+            await self._plane.order(one for wanted in new for one in add_backend(wanted.backend, bell=self._bell.door))
+            for wanted in new:
+                self._plane.made(wanted.backend)
+            await self._plane.put(
+                {key: value for wanted in new for key, value in self._entries(wanted, Backend()).items()}
+            )
+
     async def pool(self, wanted: tending.Wanted) -> Backend:
         """Raises `HAProxyError`. The pool as it was read when all was done."""
         found = self._plane.now(wanted.backend)
         if found is None:
-            await self._plane.order(tending.creation(wanted, self._bell.door))
-            found = await self._plane.read(wanted.backend) or Backend()
+            raise HAProxyError(f"HAProxy has no backend {wanted.backend}")
         self.leftovers.discard(wanted.backend)
         await self._plane.put(self._entries(wanted))
         orders = list(tending.changes(wanted, found))

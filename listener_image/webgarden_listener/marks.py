@@ -1,24 +1,29 @@
-"""What the next rounds have to look at. Everything that happens only leaves a mark here; nothing is done before a round."""
+"""What the next rounds have to look at. Everything that happens only leaves a mark here; nothing is done before a round.
+
+A round takes a few marks: first the pools for which somebody waits, then those that the operator has changed, then those
+whose time has come. A site follows when every changed pool is done, since a path leads to a pool.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection
+from collections.abc import Iterable
 
 from webgarden_link import Change, LinkError, Listeners, Message, Table
 from webgarden_listener.haproxy.names import pool_of
 from webgarden_listener.table import Touched
 
-SOME = 50
-"""Pools or sites in one round: a tenth of a second of work, for whoever comes next."""
+SOME = 20
+"""Of each kind in one round: some hundredths of a second of work, for whoever comes next."""
 
 
 class Marks:
     def __init__(self) -> None:
         self._messages: list[Table | Change | Listeners] = []
         self._urgent: dict[str, None] = {}
-        self._pools: dict[str, None] = {}
+        self._changed: dict[str, None] = {}
+        self._routine: dict[str, None] = {}
         self._sites: dict[str, None] = {}
         self._wake = asyncio.Event()
 
@@ -39,18 +44,25 @@ class Marks:
         self._messages.clear()
 
     def touched(self, by: Touched) -> None:
-        self._pools.update(dict.fromkeys(sorted(by.pools)))
-        self._sites.update(dict.fromkeys(sorted(by.sites)))
-        self._wake.set()
+        self.changed(sorted(by.pools))
+        self.sites(sorted(by.sites))
 
-    def pools(self, keys: Collection[str]) -> None:
-        self._pools.update(dict.fromkeys(keys))
-        self._wake.set()
+    def urgent(self, *pools: str) -> None:
+        """Somebody waits for them."""
+        self._urgent.update(dict.fromkeys(pools))
+        self._go_on()
 
-    def urgent(self, pool: str) -> None:
-        """Somebody waits for it."""
-        self._urgent[pool] = None
-        self._wake.set()
+    def changed(self, pools: Iterable[str]) -> None:
+        self._changed.update(dict.fromkeys(pools))
+        self._go_on()
+
+    def routine(self, *pools: str) -> None:
+        self._routine.update(dict.fromkeys(pools))
+        self._go_on()
+
+    def sites(self, keys: Iterable[str]) -> None:
+        self._sites.update(dict.fromkeys(keys))
+        self._go_on()
 
     def rung(self, backend: str) -> None:
         if (pool := pool_of(backend)) is not None:
@@ -58,35 +70,32 @@ class Marks:
 
     def noticed(self, backend: str) -> None:
         if (pool := pool_of(backend)) is not None:
-            self.pools((pool,))
-
-    def sites(self, keys: Collection[str]) -> None:
-        self._sites.update(dict.fromkeys(keys))
-        self._wake.set()
+            self.routine(pool)
 
     def some_pools(self) -> list[str]:
-        """Those for which somebody waits, and some of the others; they are taken out."""
-        found = list(self._urgent)
-        self._urgent.clear()
+        """They are taken out."""
+        found = dict.fromkeys(taken(self._urgent, len(self._urgent)))
+        found.update(dict.fromkeys(taken(self._changed, SOME)))
+        found.update(dict.fromkeys(taken(self._routine, SOME)))
         for key in found:
-            self._pools.pop(key, None)
-        found += taken(self._pools, max(1, SOME - len(found)))
+            self._changed.pop(key, None)
+            self._routine.pop(key, None)
         self._go_on()
-        return found
+        return list(found)
 
     def some_sites(self) -> list[str]:
-        """Once no pool is left, since a path leads to a pool; they are taken out."""
-        found = taken(self._sites, SOME) if not self._pools else []
+        """They are taken out."""
+        found = taken(self._sites, SOME) if not self._changed else []
         self._go_on()
         return found
 
     @property
-    def any(self) -> bool:
-        """Whether something is left for the next round."""
-        return bool(self._messages or self._urgent or self._pools or self._sites)
+    def news(self) -> bool:
+        """Whether something is left that the operator has said."""
+        return bool(self._messages or self._changed or self._sites)
 
     def _go_on(self) -> None:
-        if self.any:
+        if self.news or self._urgent or self._routine:
             self._wake.set()
 
     async def wait(self, seconds: float) -> None:

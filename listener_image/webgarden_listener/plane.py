@@ -17,7 +17,7 @@ from webgarden_listener.haproxy.commands import Command, del_entry
 from webgarden_listener.haproxy.errors import HAProxyError
 from webgarden_listener.haproxy.names import pool_of
 from webgarden_listener.haproxy.runtime import Runtime
-from webgarden_listener.haproxy.stats import Backend
+from webgarden_listener.haproxy.stats import Backend, Server
 from webgarden_listener.settings import Directory
 
 TOLD = tuple(one for one in maps.MAPS if one not in (maps.ACTIVE, maps.TERMINATIONS))
@@ -80,6 +80,11 @@ class Plane:
             self._fresh.discard(backend)
             return self._now[backend]
         return await self.read(backend) or Backend()
+
+    def made(self, backend: str) -> None:
+        """A backend without a worker was made just now: there is nothing to read."""
+        self._now[backend] = Backend(bell=Server("unix", 1, "UP"))
+        self._fresh.add(backend)
 
     async def read(self, backend: str) -> Backend | None:
         self._note(backend, (await self._runtime.backends(backend)).get(backend))

@@ -65,6 +65,8 @@ class Routing:
         self.refused: dict[str, tuple[int, str]] = {}
         """Sites that are not served: their version, and why."""
         self.listeners = 1
+        self.workers = 0
+        """How many there are, of all pools."""
         self._sites_of: defaultdict[str, set[str]] = defaultdict(set)
         self._affine_for: defaultdict[str, set[str]] = defaultdict(set)
 
@@ -78,13 +80,12 @@ class Routing:
                 self._count(message.listeners, touched)
                 for site in self.sites.keys() | self.refused.keys():
                     self._remove_site(site, touched)
-                touched.pools |= self.pools.keys()
-                self.pools.clear()
+                for pool in list(self.pools):
+                    self._remove_pool(pool, touched)
                 self._put(message.pools, message.sites, touched)
             case Change():
                 for pool in message.removed_pools:
-                    self.pools.pop(pool, None)
-                    touched.pools.add(pool)
+                    self._remove_pool(pool, touched)
                 for site in message.removed_sites:
                     self._remove_site(site, touched)
                 self._put(message.pools, message.sites, touched)
@@ -110,11 +111,17 @@ class Routing:
     def _put(self, pools: Iterable[Pool], sites: Iterable[Site], touched: Touched) -> None:
         for pool in pools:
             if KEY.fullmatch(pool.key):
+                self._remove_pool(pool.key, touched)
                 self.pools[pool.key] = clean(pool)
-                touched.pools.add(pool.key)
+                self.workers += len(self.pools[pool.key].workers)
         for site in sites:
             if KEY.fullmatch(site.key):
                 self._put_site(clean_site(site), touched)
+
+    def _remove_pool(self, key: str, touched: Touched) -> None:
+        touched.pools.add(key)
+        pool = self.pools.pop(key, None)
+        self.workers -= len(pool.workers) if pool else 0
 
     def _put_site(self, site: Site, touched: Touched) -> None:
         self._remove_site(site.key, touched)

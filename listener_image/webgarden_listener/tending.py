@@ -16,7 +16,6 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from webgarden_link import Pool, Worker
 from webgarden_listener.haproxy import commands
@@ -37,10 +36,6 @@ class Wanted:
     answering: Collection[Endpoint]
     interval: float
     """Seconds between two checks of a new worker."""
-
-
-def creation(wanted: Wanted, bell: Path) -> Iterator[Command]:
-    yield from commands.add_backend(wanted.backend, bell=bell)
 
 
 def changes(wanted: Wanted, found: Backend) -> Iterator[Command]:

@@ -44,7 +44,7 @@ CHECK = "fastinter 300ms downinter 300ms fall 2 rise 1 observe layer4 error-limi
 """Fast when something is wrong: a connection that fails takes the worker out, a check that passes brings it back."""
 CHECKS_PER_SECOND = 150
 """Of workers that are well, in one listener: 0.9 % of a core."""
-FASTEST, SLOWEST = 1.0, 30.0
+FASTEST, SLOWEST = 2.0, 30.0
 PURGE = "pool-purge-delay 1s"
 """Connections that nobody uses go before their workers close them: a request that meets that moment is lost."""
 

@@ -40,11 +40,12 @@ def lines(frame: Frame, known: Routing) -> Iterator[str]:
     yield from section("defaults ring", ring())
     yield from section("frontend bell from ring", bell(frame))
     yield from section("backend agent from ring", agent(frame))
-    workers = sum(len(pool.workers) for pool in known.pools.values())
     for pool in known.pools.values():
         name = backend(pool.key, affine=known.affine(pool.key))
         defaults = "affine" if known.affine(pool.key) else "pool"
-        yield from section(f"backend {name} from {defaults}", servers(frame, known, pool, check_interval(workers)))
+        yield from section(
+            f"backend {name} from {defaults}", servers(frame, known, pool, check_interval(known.workers))
+        )
 
 
 COOKIE = "WebgardenWorker insert indirect nocache httponly"
