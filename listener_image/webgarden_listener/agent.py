@@ -2,11 +2,12 @@
 
 One loop, level-triggered: whatever happened (a message, a worker that answers, a ring, a second that passed) only marks
 what to look at; each round then asks HAProxy how it is, compares, and commands. So a round that fails is simply done
-again, and an agent that was killed goes on where its predecessor stopped, from what runs and from the table on disk.
+again, and an agent that was killed goes on where its predecessor stopped, from what runs.
 
 A round takes a few marks, those first for which somebody waits: a large table must not keep a ring waiting.
 
-It never touches what runs before it knows a table: an empty one by accident would cut every worker off.
+It never touches what runs before the operator has sent a table. The one on disk is for HAProxy's start alone: HAProxy
+was told of each change before the disk was, so by that table the newest pools and workers would be cut off.
 """
 
 from __future__ import annotations
@@ -60,12 +61,11 @@ class Agent:
         self._saver = Saver(settings.directory.state, self._known)
         self._troubles = Troubles()
         self._knows = False
-        """Whether there is a table: the operator's, or the one on disk."""
+        """Whether there is a table."""
+        self._anew = False
+        """Whether everything has to be compared with the table."""
 
     async def run(self) -> None:
-        saved = self._saver.load()
-        if saved is not None:
-            self._take(saved)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._bell.run())
             tasks.create_task(events.listen(self._directory.events, self._marks.noticed))
@@ -90,10 +90,10 @@ class Agent:
     async def _round(self) -> None:
         for message in self._marks.messages():
             self._hear(message)
-        fresh = await self._plane.meet()
+        self._anew = await self._plane.meet() or self._anew
         if not self._knows:
             return
-        if fresh:
+        if self._anew:
             self._begin()
         await self._mark_what_is_due(time.monotonic())
         pools = self._marks.some_pools()
@@ -134,6 +134,7 @@ class Agent:
 
     def _begin(self) -> None:
         """HAProxy was read anew: everything is compared with the table."""
+        self._anew = False
         self._keeper.begin()
         self._marks.changed(self._known.pools)
         self._marks.sites(self._known.sites)

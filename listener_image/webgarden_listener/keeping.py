@@ -63,7 +63,7 @@ class Keeper:
         if found is None:
             raise HAProxyError(f"HAProxy has no backend {wanted.backend}")
         self.leftovers.discard(wanted.backend)
-        await self._plane.put(self._entries(wanted, found))
+        await self._plane.put(self._entries(wanted))
         orders = list(tending.changes(wanted, found))
         if orders:
             await self._plane.order(orders)
@@ -71,9 +71,8 @@ class Keeper:
             self._bell.answer(wanted.backend)
         return (await self._plane.read(wanted.backend) if orders else found) or Backend()
 
-    def _entries(self, wanted: tending.Wanted, found: Backend) -> dict[maps.Key, str | None]:
-        limit = tending.queue_limit(wanted, found)
-        entries = maps.pool_entries(wanted.backend, wanted.pool, queue_limit=limit)
+    def _entries(self, wanted: tending.Wanted) -> dict[maps.Key, str | None]:
+        entries = maps.pool_entries(wanted.backend, wanted.pool, queue_limit=wanted.queue_limit)
         return {key: entries.get(key) for key in maps.pool_keys(wanted.backend)}
 
     async def site(self, key: str) -> None:

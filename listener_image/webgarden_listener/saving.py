@@ -1,4 +1,4 @@
-"""The table on disk, for an HAProxy or an agent that starts while the operator is away.
+"""The table on disk, for an HAProxy that starts while the operator is away.
 
 Written when it has changed, once in a while however often that happens: HAProxy knows of each change before the disk
 does, and an agent that starts asks the operator.
@@ -10,7 +10,6 @@ import asyncio
 import logging
 from pathlib import Path
 
-from webgarden_link import Table
 from webgarden_listener import state
 from webgarden_listener.table import Routing
 
@@ -24,9 +23,6 @@ class Saver:
         self._path = path
         self._known = known
         self._changed = asyncio.Event()
-
-    def load(self) -> Table | None:
-        return state.load(self._path)
 
     def changed(self) -> None:
         self._changed.set()

@@ -135,12 +135,6 @@ def taking_apart(backend: str, found: Backend) -> Iterator[Command]:
     yield from commands.remove_backend(backend)
 
 
-def queue_limit(wanted: Wanted, found: Backend) -> int:
-    """The entry of the map: one less while the last worker drains, since the one that rings is not seen then."""
-    drains = bool(found.servers) and not found.serving
-    return max(1, wanted.queue_limit - 1) if drains else wanted.queue_limit
-
-
 def has_room(wanted: Wanted, found: Backend) -> bool:
     """Whether somebody serves the pool: full or not, those who wait are its business."""
     known = {worker.name: worker for worker in wanted.pool.workers}

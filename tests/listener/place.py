@@ -17,7 +17,10 @@ from tests.listener.fake_operator import FakeOperator
 from tests.listener.node import Node, free_ports
 from tests.listener.waiting import until, until_async
 
-from webgarden_link import Application, Binding, Pool, Site, Worker
+from webgarden_link import Affinity, Application, Binding, Pool, Site, Worker, WorkerState, WorkerStatus
+from webgarden_listener import state
+from webgarden_listener.haproxy.names import backend
+from webgarden_listener.haproxy.stats import Backend, backends
 
 NUMBERS = itertools.count(1)
 
@@ -38,6 +41,10 @@ class Running:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
             self.process = None
+
+    def becomes(self, state: WorkerState) -> None:
+        """What the operator asks of it, from the next message on."""
+        self.worker = self.worker.model_copy(update={"state": state})
 
     async def counters(self) -> dict[str, int]:
         async with (
@@ -80,14 +87,24 @@ class Place:
         known = tuple(one.worker for one in workers)
         return Pool.model_validate({"key": self.key(name), "workers": known, "worker_limit": self.limit, **fields})
 
-    async def site(self, **paths: str) -> None:
+    async def site(self, *, affinity: Affinity = Affinity.NONE, **paths: str) -> None:
         """The test's site: its applications' paths by pool, `pool="/"` when nothing is said."""
         applications = tuple(
-            Application(path=path, pool=self.key(pool)) for pool, path in (paths or {"pool": "/"}).items()
+            Application(path=path, pool=self.key(pool), affinity=affinity)
+            for pool, path in (paths or {"pool": "/"}).items()
         )
         await self.put(
             Site(key=self.key("site"), bindings=(Binding(port=80, host=self.host),), applications=applications)
         )
+
+    async def drain(self, worker: Running, *others: Running) -> None:
+        """Take a worker of the pool out of service; the pool has these others."""
+        worker.becomes(WorkerState.DRAINING)
+        await self.pool(workers=(worker, *others))
+
+    async def take_back(self, worker: Running, *others: Running) -> None:
+        worker.becomes(WorkerState.ACTIVE)
+        await self.pool(workers=(worker, *others))
 
     async def put(self, *things: Pool | Site) -> None:
         version = self.operator.put(*things)
@@ -95,7 +112,40 @@ class Place:
 
     async def serving(self, *workers: Running, pool: str = "pool") -> None:
         for one in workers:
-            await until(lambda one=one: self.operator.state(self.key(pool), one.worker.name) == "Serving")  # type: ignore[misc]
+            await self.state(one, WorkerStatus.SERVING, pool=pool)
+
+    async def state(self, worker: Running, status: WorkerStatus, *, pool: str = "pool") -> None:
+        """Wait until the listener says so of a worker."""
+        await until(lambda: self.operator.state(self.key(pool), worker.worker.name) == status)
+
+    async def drained(self, worker: Running) -> None:
+        await self.state(worker, WorkerStatus.DRAINED)
+
+    async def demanded(self, pool: str = "pool") -> None:
+        """Wait until the operator has heard that somebody waits."""
+        await until(lambda: self.operator.demands[self.key(pool)] > 0)
+
+    async def queued(self, count: int, pool: str = "pool") -> None:
+        await until(lambda: (found := self.operator.reports.get(self.key(pool))) and found.queued == count)
+
+    async def counted(self, worker: Running, requests: int) -> None:
+        """Wait until the operator knows of exactly so many requests in all."""
+        name = worker.worker.name
+        await until(lambda: (found := self.operator.worker(self.key(), name)) and found.requests == requests)
+
+    async def in_flight(self, worker: Running, count: int) -> None:
+        name = worker.worker.name
+        await until(lambda: (found := self.operator.worker(self.key(), name)) and found.in_flight == count)
+
+    async def saved(self) -> None:
+        """Wait until the table is on disk as the operator has it."""
+        known = list(self.operator.pools.values()), list(self.operator.sites.values())
+
+        def same() -> bool:
+            found = state.load(self.node.run / "state.json")
+            return found is not None and (list(found.pools), list(found.sites)) == known
+
+        await until(same)
 
     async def runs(self, worker: Running, count: int = 1) -> None:
         """Wait until the worker has so many requests in its hands, by its own account."""
@@ -110,6 +160,27 @@ class Place:
         await self.put(self.described("pool", workers, fields))
         await self.site()
         await self.serving(*workers)
+
+    def servers(self, pool: str = "pool") -> set[str]:
+        """What HAProxy has in a pool's backend, the bell among it; nothing when there is no backend."""
+        found = self.node.ask(f"show servers state {backend(self.key(pool))}")
+        return {line.split()[3] for line in found.splitlines()[2:] if len(line.split()) > 4}
+
+    def waiting(self, pool: str = "pool") -> int:
+        """How many wait, the one that rings among them, by HAProxy's own account."""
+        found = self._found(pool)
+        return found.queued + (1 if found.rings else 0)
+
+    def in_queue(self, pool: str = "pool") -> int:
+        return self._found(pool).queued
+
+    def _found(self, pool: str = "pool") -> Backend:
+        name = backend(self.key(pool))
+        return backends(self.node.ask(f"show stat {name} 6 -1")).get(name, Backend())
+
+    def worker_limit(self, worker: Running) -> int:
+        """Of a worker of the pool, by HAProxy's own account."""
+        return self._found().servers[worker.worker.name].limit
 
     def url(self, path: str = "/") -> str:
         return f"http://127.0.0.1:{self.node.port}{path}"

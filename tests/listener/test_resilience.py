@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
+import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from tests.listener.haproxy_binary import haproxy
+from tests.listener.load import Load
 from tests.listener.place import Place
-from tests.listener.test_draining import Load, with_draining
 from tests.listener.waiting import until
 
-from webgarden_link import PROTOCOL, Application, Binding, Demand, Hello, Pool, Site
+from webgarden_link import PROTOCOL, Application, Binding, Hello, Pool, Site, WorkerState
 
 Fresh = Callable[..., Place]
 
@@ -23,6 +20,7 @@ async def test_an_agent_that_is_killed_and_replaced_costs_no_request(fresh: Fres
     place = fresh()
     worker = place.worker()
     await place.up(worker)
+    boot = place.operator.reports[place.key()].boot
     async with Load(place) as gets, Load(place, method="POST") as posts:
         for _ in range(2):
             place.node.kill("agent")
@@ -37,83 +35,82 @@ async def test_an_agent_that_is_killed_and_replaced_costs_no_request(fresh: Fres
         await gets.more()
     place.node.start("agent")
     assert set(gets.outcomes + posts.outcomes) == {"200"}
-    total = (gets.outcomes + posts.outcomes).total()
-    await until(lambda: (found := place.operator.worker(place.key(), "w1")) and found.requests >= total)
-    assert (found := place.operator.worker(place.key(), "w1"))
-    assert found.requests == total
-    assert len({hello.boot for hello in place.operator.hellos}) == 1
+    await place.counted(worker, (gets.outcomes + posts.outcomes).total())
+    assert place.operator.reports[place.key()].boot == boot
     assert {hello.listener for hello in place.operator.hellos} == {"listener-test"}
 
 
-async def test_totals_go_on_when_agent_and_haproxy_are_killed_and_begin_anew_in_a_new_pod(fresh: Fresh) -> None:
-    place = fresh()
-    worker = place.worker()
-    await place.up(worker)
-    total = 0
-
-    async def ask(count: int) -> int:
-        async with place.session() as session:
-            for _ in range(count):
-                async with session.get("/") as answer:
-                    assert answer.status == 200
-        return total + count
-
-    def counted() -> bool:
-        found = place.operator.worker(place.key(), "w1")
-        return bool(found and found.requests == total)
-
-    def saved() -> bool:
-        return f'"w1",{total}]' in (place.node.run / "counted.json").read_text()
-
-    for parts in (("agent",), ("haproxy",), ("agent", "haproxy"), ("gate",)):
-        total = await ask(20)
-        await until(counted)
-        await until(saved)
-        for part in parts:
-            place.node.kill(part)
-        place.node.start(*parts)
-        await until(lambda: place.node.status("/readyz") == 200)
-    total = await ask(5)
-    await until(counted)
-    assert len({hello.boot for hello in place.operator.hellos}) == 1
-    place.node.kill("agent")
-    (place.node.run / "counted.json").unlink()
-    place.node.start("agent")
-    await until(lambda: len({hello.boot for hello in place.operator.hellos}) == 2)
-
-
-async def test_a_request_that_the_gate_holds_outlives_the_agent(fresh: Fresh) -> None:
+async def test_requests_that_wait_outlive_the_agent(fresh: Fresh) -> None:
     place = fresh()
     await place.pool()
     await place.site()
     async with place.session() as session:
         held = [asyncio.create_task(session.get("/")) for _ in range(10)]
-        await until(lambda: place.operator.demands[place.key()])
+        await place.demanded()
         place.node.kill("agent")
         place.operator.demands.clear()
         place.node.start("agent")
-        await until(lambda: place.operator.demands[place.key()])
+        await place.demanded()
         worker = place.worker()
         await place.pool(workers=(worker,))
         assert [(await request).status for request in held] == [200] * 10
 
 
-async def test_a_gate_that_is_killed_while_it_holds_loses_one_request_at_most(fresh: Fresh) -> None:
+async def test_an_agent_that_is_away_for_fifteen_seconds_costs_nobody_a_request(fresh: Fresh) -> None:
     place = fresh()
-    await place.pool()
-    await place.site()
-    async with place.session() as session:
-        held = [asyncio.create_task(session.get("/")) for _ in range(20)]
-        await until(lambda: (found := place.operator.reports.get(place.key())) and found.queued == 20)
-        os.kill(place.node.gate_child(), signal.SIGKILL)
-        place.operator.demands.clear()
-        await until(lambda: place.operator.demands[place.key()])
-        worker = place.worker()
-        await place.pool(workers=(worker,))
-        statuses = [(await request).status for request in held]
-    print(f"20 held, the gate's child killed: {statuses.count(200)} x 200, {statuses.count(502)} x 502")
-    assert statuses.count(200) >= 19
-    assert set(statuses) <= {200, 502}
+    worker = place.worker()
+    await place.pool("cold")
+    await place.pool(workers=(worker,))
+    await place.site(pool="/", cold="/cold")
+    await place.serving(worker)
+    async with place.session() as session, Load(place) as warm:
+        place.node.kill("agent")
+        away = time.monotonic()
+        held = [asyncio.create_task(session.get("/cold")) for _ in range(10)]
+        await until(lambda: place.waiting("cold") == 10)
+        await until(lambda: time.monotonic() - away >= 15, seconds=20)
+        place.node.start("agent")
+        await place.demanded("cold")
+        await place.pool("cold", workers=(place.worker("w2"),))
+        assert [(await request).status for request in held] == [200] * 10
+    assert set(warm.outcomes) == {"200"}
+
+
+async def test_an_agent_that_is_killed_nine_times_while_workers_come_and_go_costs_no_request(fresh: Fresh) -> None:
+    place = fresh()
+    place.limit = 3
+    workers = [place.worker(f"w{number}") for number in range(2)]
+    await place.up(*workers)
+    async with Load(place, clients=16) as gets, Load(place, clients=8, method="POST") as posts:
+        for number in range(9):
+            leaving, staying = workers[number % 2], workers[(number + 1) % 2]
+            await gets.more(30)
+            leaving.becomes(WorkerState.DRAINING)
+            staying.becomes(WorkerState.ACTIVE)
+            place.operator.put(place.described("pool", tuple(workers) if number % 3 else (staying,), {}))
+            place.node.kill("agent")
+            await gets.more(30)
+            place.node.start("agent")
+            await place.serving(staying)
+    assert set(gets.outcomes + posts.outcomes) == {"200"}
+
+
+async def test_totals_begin_anew_with_another_haproxy_which_has_another_boot(fresh: Fresh) -> None:
+    place = fresh()
+    worker = place.worker()
+    await place.up(worker)
+    boots = []
+    for count in (20, 5):
+        async with place.session() as session:
+            for _ in range(count):
+                async with session.get("/") as answer:
+                    assert answer.status == 200
+        await place.counted(worker, count)
+        boots.append(place.operator.reports[place.key()].boot)
+        place.node.kill("haproxy")
+        place.node.start("haproxy")
+        await until(lambda: place.node.status("/readyz") == 200)
+    assert len(set(boots)) == 2
 
 
 async def test_a_killed_haproxy_starts_from_disk_with_the_workers_before_the_operator_is_heard(fresh: Fresh) -> None:
@@ -121,6 +118,7 @@ async def test_a_killed_haproxy_starts_from_disk_with_the_workers_before_the_ope
     worker = place.worker()
     await place.up(worker)
     place.operator.away()
+    await place.saved()
     place.node.kill("agent")
     place.node.kill("haproxy")
     place.node.start("haproxy")
@@ -148,7 +146,8 @@ async def test_a_listener_that_starts_anew_serves_what_it_served_before_it_hears
     worker = place.worker()
     await place.up(worker)
     place.operator.away()
-    for part in ("agent", "haproxy", "gate"):
+    await place.saved()
+    for part in ("agent", "haproxy"):
         place.node.kill(part)
     (place.node.run / "haproxy.cfg").unlink()
     place.node.start()
@@ -168,8 +167,7 @@ async def test_warm_traffic_goes_on_while_the_operator_is_away_and_it_learns_the
         await until(lambda: place.operator.linked)
         await load.more()
     assert set(load.outcomes) == {"200"}
-    total = load.outcomes.total()
-    await until(lambda: (found := place.operator.worker(place.key(), "w1")) and found.requests == total)
+    await place.counted(worker, load.outcomes.total())
 
 
 async def test_a_new_operator_hears_no_reports_with_another_ones_versions(fresh: Fresh) -> None:
@@ -186,14 +184,15 @@ async def test_a_new_operator_hears_no_reports_with_another_ones_versions(fresh:
         place.operator.silent = True
         place.operator.version = 0
         place.operator.start()
-        await until(lambda: place.operator.demands[place.key("cold")] >= 2)
-        assert {type(message) for message in place.operator.heard} == {Hello, Demand}
+        await until(lambda: place.operator.heard)
+        await until(lambda: place.waiting("cold") == 1)
+        assert {type(message) for message in place.operator.heard} == {Hello}
         place.operator.reports.clear()
         place.operator.silent = False
         place.operator.greet()
         await until(lambda: len(place.operator.reports) == 2)
-        assert {report.version for report in place.operator.reports.values()} == {1}
         assert place.operator.state(place.key(), "w1") == "Serving"
+        await place.demanded("cold")
         held.cancel()
 
 
@@ -206,7 +205,7 @@ async def test_a_cold_request_waits_for_an_operator_that_is_away(fresh: Fresh) -
         held = asyncio.create_task(session.get("/"))
         worker = place.worker()
         place.operator.start()
-        await until(lambda: place.operator.demands[place.key()])
+        await place.demanded()
         await place.pool(workers=(worker,))
         assert (await held).status == 200
 
@@ -226,143 +225,34 @@ async def test_a_broken_state_file_counts_as_empty(fresh: Fresh, content: str) -
         assert answer.status == 200
 
 
-async def test_an_agent_without_a_table_leaves_alone_what_runs(fresh: Fresh) -> None:
+async def test_an_agent_that_dies_before_the_disk_knows_what_haproxy_knows_costs_nobody_a_request(fresh: Fresh) -> None:
     place = fresh()
     worker = place.worker()
     await place.up(worker)
+    await place.saved()
+    old = (place.node.run / "state.json").read_text()
+    await place.pool("newer", workers=(worker,))
+    await place.site(pool="/", newer="/newer")
     place.operator.away()
     place.node.kill("agent")
-    (place.node.run / "state.json").write_text("broken")
-    place.node.start("agent")
-    await until(lambda: "counts as empty" in place.node.said())
-    async with Load(place) as load:
+    (place.node.run / "state.json").write_text(old)
+    async with Load(place, path="/newer") as load:
+        place.node.start("agent")
+        await until(lambda: "No link to the operator" in place.node.said())
         await load.more()
     assert set(load.outcomes) == {"200"}
 
 
-async def test_a_reload_keeps_what_is_held_and_what_runs(fresh: Fresh) -> None:
-    place = fresh(reload_patience="0.5")
-    busy = place.worker("busy")
-    await place.pool("busy", workers=(busy,))
-    await place.pool()
-    await place.site(pool="/", busy="/busy")
-    await place.serving(busy, pool="busy")
-    async with place.session() as session:
-        held = [asyncio.create_task(session.get("/")) for _ in range(20)]
-        slow = asyncio.create_task(session.get("/busy?seconds=2"))
-        await until(lambda: (found := place.operator.reports.get(place.key())) and found.queued == 20)
-        before = place.node.pids()[0]
-        await place.pool("new")  # held requests delay the reload for half a second here
-        assert place.node.pids()[0] != before
-        worker = place.worker()
-        await place.pool(workers=(worker,))
-        statuses = [(await request).status for request in held]
-        print(f"20 held over a reload: {statuses.count(200)} x 200")
-        assert statuses == [200] * 20
-        assert (await slow).status == 200
-
-
-async def test_a_reload_waits_for_the_gate_and_everything_else_does_not_wait_for_the_reload(fresh: Fresh) -> None:
-    place = fresh()
-    await place.pool()
-    await place.site()
-    before = place.node.pids()[0]
-    async with place.session() as session:
-        held = asyncio.create_task(session.get("/"))
-        await until(lambda: place.operator.demands[place.key()])
-        place.operator.put(Pool(key=place.key("new")))
-        worker = place.worker()
-        version = place.operator.put(Pool(key=place.key(), workers=(worker.worker,)))
-        assert (await held).status == 200
-        assert place.node.pids()[0] == before
-        await until(lambda: place.operator.applied >= version)
-        assert place.node.pids()[0] != before
-
-
-async def test_traffic_does_not_feel_reloads(fresh: Fresh) -> None:
+async def test_what_was_removed_while_the_agent_was_away_is_gone_when_it_is_back(fresh: Fresh) -> None:
     place = fresh()
     worker = place.worker()
     await place.up(worker)
-    async with Load(place) as gets, Load(place, method="POST") as posts:
-        for number in range(5):
-            await place.pool(f"new{number}")
-            await gets.more(50)
-    assert set(gets.outcomes + posts.outcomes) == {"200"}
-    total = (gets.outcomes + posts.outcomes).total()
-    await until(lambda: (found := place.operator.worker(place.key(), "w1")) and found.requests == total)
-
-
-async def test_a_worker_gets_no_more_than_its_limit_over_reloads(fresh: Fresh) -> None:
-    place = fresh()
-    worker = place.worker(limit=2)
-    await place.up(worker)
-    async with place.session() as session:
-        slow = [asyncio.create_task(session.get("/?seconds=4")) for _ in range(2)]
-        await place.runs(worker, 2)
-        await place.pool("new1")
-        others = [asyncio.create_task(session.get("/")) for _ in range(4)]
-        await until(lambda: place.operator.reports[place.key()].queued == 4)
-        await place.pool("new2")
-        others.append(asyncio.create_task(session.post("/", data=b"x")))
-        statuses = [(await request).status for request in (*slow, *others)]
-        assert statuses == [200] * 7
-        await asyncio.gather(*(session.get("/?seconds=0.2") for _ in range(4)))
-    counted = await worker.counters()
-    print(f"limit 2, two reloads while it was full: at most {counted['most']} at a time")
-    assert counted == {"most": 2, "total": 11, "running": 0}
-    assert place.operator.demands[place.key()] == 0
-
-
-async def test_a_configuration_that_an_agent_did_not_live_to_load_is_loaded_by_the_next(fresh: Fresh) -> None:
-    place = fresh()
-    await place.pool(queue_timeout=100)
-    await place.site()
-    before = place.node.pids()[0]
     place.node.kill("agent")
-    config, saved = place.node.run / "haproxy.cfg", place.node.run / "state.json"
-    saved.write_text(saved.read_text().replace('"queue_timeout":100', '"queue_timeout":1'))
-    text = config.read_text()
-    generation = text.split()[2]
-    config.write_text(text.replace(generation, "abc").replace("timeout queue 100s", "timeout queue 1s"))
-    version = place.operator.put(Pool(key=place.key(), queue_timeout=1))
+    place.operator.remove(pools=(place.key(),), sites=(place.key("site"),))
     place.node.start("agent")
-    await until(lambda: place.operator.applied > version)
-    assert place.node.pids()[0] != before
-    async with place.session() as session:
-        answers = await asyncio.gather(*(session.get("/") for _ in range(3)))
-    assert {answer.headers["X-Webgarden-Reason"] for answer in answers} == {"QueueTimeout"}
-
-
-async def test_a_refused_configuration_leaves_the_old_one_and_what_needs_no_reload_goes_on(fresh: Fresh) -> None:
-    place = fresh(ready=False)
-    strict = place.node.directory / "strict"
-    program = place.node.directory / "haproxy"
-    check = f'if [ "$1" = -c ] && [ -e {strict} ]; then echo "bad timeout"; exit 1; fi'
-    program.write_text(f'#!/bin/sh\n{check}\nexec {haproxy()} "$@"\n')
-    program.chmod(0o755)
-    place.node.set("haproxy", str(program))
-    place.node.start()
-    place.node.wait_ready()
-    worker, following = place.worker("w1"), place.worker("w2")
-    await place.up(worker)
-    before = place.node.pids()[0]
-    strict.touch()
-    version = place.operator.put(Pool(key=place.key("broken")))
-    await until(lambda: place.operator.failed is not None)
-    failed = place.operator.failed
-    assert failed is not None
-    assert failed.version == version
-    assert "timeout" in failed.error
-    assert place.node.pids()[0] == before
-    with_draining(worker, True)
-    place.operator.put(Pool(key=place.key(), workers=(worker.worker, following.worker)))
-    await place.serving(following)
-    await until(lambda: place.operator.state(place.key(), "w1") == "Drained")
+    await until(lambda: not place.servers())
     async with place.session() as session, session.get("/") as answer:
-        assert (await answer.json())["worker"] == "w2"
-    strict.unlink()
-    await place.pool("broken")
-    assert place.node.pids()[0] != before
+        assert answer.headers["X-Webgarden-Reason"] == "NoSite"
 
 
 async def test_a_new_listener_is_ready_when_it_knows_the_sites_and_not_before(fresh: Fresh) -> None:
@@ -375,22 +265,6 @@ async def test_a_new_listener_is_ready_when_it_knows_the_sites_and_not_before(fr
     await until(lambda: place.node.status("/readyz") == 200)
     async with place.session() as session, session.get("/") as answer:
         assert answer.status == 200, answer.headers
-
-
-async def test_an_older_process_that_does_not_answer_holds_nobody_up(fresh: Fresh) -> None:
-    place = fresh()
-    worker, following = place.worker("w1"), place.worker("w2")
-    await place.up(worker)
-    async with place.session() as session, session.ws_connect("/ws"):
-        older = place.node.pids()[0]
-        await place.pool("another")  # a reload; the WebSocket keeps the older process
-        os.kill(older, signal.SIGSTOP)
-        try:
-            version = place.operator.put(Pool(key=place.key(), workers=(worker.worker, following.worker)))
-            await until(lambda: place.operator.applied >= version, seconds=3)
-            await until(lambda: place.operator.state(place.key(), "w2") == "Serving", seconds=3)
-        finally:
-            os.kill(older, signal.SIGCONT)
 
 
 async def test_a_refused_listener_keeps_serving_and_asks_again(fresh: Fresh) -> None:
@@ -419,11 +293,11 @@ async def test_an_unknown_kind_of_message_ends_the_link_which_comes_back(fresh: 
 async def test_names_that_are_none_hurt_nobody_else(fresh: Fresh) -> None:
     place = fresh()
     worker = place.worker()
-    await place.put(
+    place.operator.put(
         Pool(key="bad name/with\nnewline"),
         Site(key="x/y z", bindings=(Binding(port=80, host="a b"),), applications=(Application(path="/", pool="p"),)),
-        Site(key=place.key("bad"), bindings=(Binding(port=80, host="a b"),), applications=()),
     )
+    await place.put(Site(key=place.key("bad"), bindings=(Binding(port=80, host="a b"),), applications=()))
     await place.up(worker)
     async with place.session() as session, session.get("/") as answer:
         assert answer.status == 200
@@ -454,15 +328,11 @@ async def test_nothing_in_a_site_is_a_command_to_haproxy(fresh: Fresh) -> None:
     assert repr(evil) in said
 
 
-async def test_agent_and_gate_end_when_they_are_told(fresh: Fresh) -> None:
-    place = fresh()
-    child = place.node.gate_child()
-    for part in ("agent", "gate"):
-        process = place.node.processes[part]
-        process.terminate()
-        await until(lambda process=process: process.poll() is not None)  # type: ignore[misc]
-        assert process.returncode == 0
-    await until(lambda: not Path(f"/proc/{child}/cmdline").exists() or not Path(f"/proc/{child}/cmdline").read_bytes())
+async def test_an_agent_ends_when_it_is_told(fresh: Fresh) -> None:
+    process = fresh().node.processes["agent"]
+    process.terminate()
+    await until(lambda: process.poll() is not None)
+    assert process.returncode == 0
 
 
 async def test_the_token_is_sent_and_read_again_for_each_link(fresh: Fresh) -> None:
