@@ -54,7 +54,7 @@ class Keeper:
             for wanted in new:
                 self._plane.made(wanted.backend)
             await self._plane.put(
-                {key: value for wanted in new for key, value in self._entries(wanted, Backend()).items()}
+                {key: value for wanted in new for key, value in self._entries(wanted).items()}
             )
 
     async def pool(self, wanted: tending.Wanted) -> Backend:
