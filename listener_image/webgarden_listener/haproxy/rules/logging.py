@@ -17,9 +17,9 @@ FORMAT = (
 )
 
 
-def frontend(frame: Frame) -> Iterator[str]:
+def own(frame: Frame) -> Iterator[str]:
     yield "log stdout format raw local0 info"
     yield f"log-format {FORMAT}"
     if not frame.settings.haproxy.log_all:
         yield "option dontlog-normal"
-        yield "http-after-response do-log if { status 404 } !{ var(txn.answered) -m found }"
+        yield "http-after-response do-log if { status 404 }"
