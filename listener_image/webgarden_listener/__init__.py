@@ -1,13 +1,12 @@
-"""The listener: HAProxy on the request path, an agent that configures it, a gate that holds what no worker can take yet.
+"""The listener: HAProxy on the request path, and an agent that configures it and never sees a request.
 
-Three processes of one image share a directory; each may die alone. `agent` never sees a request, `gate` only one for
-which HAProxy has no place.
+Two containers of one image share a directory; each may die alone, and what dies is started anew in its container.
 
-| process | started as                   | signals                                                                        |
-|---------|------------------------------|--------------------------------------------------------------------------------|
-| HAProxy | `webgarden-listener haproxy` | USR1: finish what runs, then end (`leave` sends it). TERM: end now             |
-| agent   | `webgarden-listener agent`   | TERM, INT, USR1: end now; its successor goes on from disk and from what runs   |
-| gate    | `webgarden-listener gate`    | TERM, INT, USR1: end at once with all that it holds; its child: TERM           |
+| container | its first process            | keeps running                                                         |
+|-----------|------------------------------|-----------------------------------------------------------------------|
+| `haproxy` | `webgarden-listener haproxy` | HAProxy; before each start `boot` makes its files from the last table |
+| `agent`   | `webgarden-listener agent`   | `agent-process`, killed when it gives no sign of life                 |
 
-Graceful is `webgarden-listener leave`, the preStop hook of all three: see `leaving`.
+TERM and INT end a container now. Graceful are the preStop hooks, `webgarden-listener leave` for HAProxy and
+`webgarden-listener stay` for the agent: see `leaving`.
 """

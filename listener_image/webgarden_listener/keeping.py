@@ -53,9 +53,7 @@ class Keeper:
             await self._plane.order(one for wanted in new for one in add_backend(wanted.backend, bell=self._bell.door))
             for wanted in new:
                 self._plane.made(wanted.backend)
-            await self._plane.put(
-                {key: value for wanted in new for key, value in self._entries(wanted).items()}
-            )
+            await self._plane.put({key: value for wanted in new for key, value in self._entries(wanted).items()})
 
     async def pool(self, wanted: tending.Wanted) -> Backend:
         """Raises `HAProxyError`. The pool as it was read when all was done."""

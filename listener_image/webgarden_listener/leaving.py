@@ -1,107 +1,170 @@
-"""Leaving without losing a request: the preStop hook of all three containers.
+"""Leaving without losing a request: the preStop hooks of both containers.
 
-1. Readiness goes off, so that endpoints and load balancers forget this pod; new connections are still accepted
-   (`linger`).
-2. HAProxy is told that no process follows, and to finish (USR1): it closes its ports, answers what it has with
-   `Connection: close`, and ends.
-3. The hook returns when HAProxy is gone or `grace` is over. Agent and gate get their TERM only then: what HAProxy
-   still queues needs them.
+`leave`, HAProxy's hook:
+1. Readiness goes off, so that endpoints and load balancers forget this pod, and every answer says `Connection: close`.
+   New connections are still accepted (`linger`).
+2. The ports are closed.
+3. The hook returns when no client is connected any more, or `grace` is over. TERM comes only then.
 
-The kubelet runs the hooks of a pod's containers at the same moment, each in its own pid namespace: only the one
-that shares HAProxy's can signal it, and all of them count from the time of the first. A pod's grace period must
-exceed linger + grace.
+`stay`, the agent's, gives no orders and waits for the same: pools without a worker need the agent until then.
+
+HAProxy is not told to finish (USR1): one that finishes takes no orders any more, so what waits for a worker could not be
+given one. An idle connection ends with its next answer or with the keep-alive time-out.
+
+The kubelet runs both hooks at the same moment when it ends a pod; a hook alone, when it restarts a container whose
+liveness probe fails. So `stay` makes nobody leave, and a container of HAProxy that starts anew has not left (`forget`). An
+HAProxy that died meanwhile and is back in its container is told again: orders are repeated as long as it lasts.
+
+None of it needs the agent, a disk with room, or an HAProxy that answers: what cannot be done is said, and the rest goes
+on. A pod's grace period must exceed linger + grace.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import csv
 import logging
-import os
-import signal
 import socket
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from webgarden_listener import state
-from webgarden_listener.haproxy.errors import HAProxyError
-from webgarden_listener.haproxy.maps import node, text
-from webgarden_listener.haproxy.master import Master, Process
 from webgarden_listener.settings import Directory, Settings
 
 PAUSE = 0.1
+TIMEOUT = 2.0
+GONE = 5.0
+"""Seconds after which an HAProxy that gives no sign of life is not waited for: its supervisor had it back in two."""
+ENDED = 1.0
+"""The same for one whose ports were closed: nothing is left of it, and nothing more would come."""
+FRONT = "www"
+"""HAProxy's name of the frontend of all sites."""
+QUESTION = f"show stat {FRONT} 1 -1"
 log = logging.getLogger(__name__)
 
 
-def remember(directory: Directory) -> None:
-    """Note that this process is about to be HAProxy's master."""
-    directory.haproxy.write_text(f"{os.getpid()} {namespace()}")
-
-
-def forget(directory: Directory) -> None:
-    """HAProxy starts: whoever left, it was not this life."""
-    directory.leaving.unlink(missing_ok=True)
-    directory.stopping.unlink(missing_ok=True)
-
-
-def namespace() -> str:
-    return os.readlink("/proc/self/ns/pid")
+@dataclass(frozen=True)
+class Front:
+    open: bool
+    clients: int
+    """Connections, idle ones among them."""
 
 
 def leave(settings: Settings) -> None:
-    directory = settings.directory
-    began = mark(directory.leaving)
-    asyncio.run(told(directory, ready=False, last=False))
-    wait(until=began + settings.timing.linger)
-    mark(directory.stopping)
-    asyncio.run(told(directory, ready=False, last=True))
-    finish(directory)
-    wait(until=began + settings.timing.linger + settings.timing.grace, directory=directory)
+    mark(settings.directory.leaving)
+    Waiting(settings, orders=True).wait()
 
 
-def mark(path: Path) -> float:
-    """Make the file if nobody did yet; the time at which it was made."""
-    with contextlib.suppress(FileExistsError):
-        path.touch(exist_ok=False)
-    return path.stat().st_mtime
+def stay(settings: Settings) -> None:
+    """Returns when it turns out that this container alone is restarted, too."""
+    until = time.monotonic() + settings.timing.linger
+    while not settings.directory.leaving.exists():
+        if time.monotonic() > until:
+            return
+        time.sleep(PAUSE)
+    Waiting(settings, orders=False).wait()
 
 
-async def told(directory: Directory, *, ready: bool, last: bool) -> None:
-    """Say so in HAProxy itself, since the agent may not be there to do it."""
-    path = directory.maps / "node.map"
-    entries = node(ready=ready, last=last)
-    with contextlib.suppress(FileNotFoundError):
-        state.replace(path, text(entries))
-    master = Master(directory.master)
+class Waiting:
+    def __init__(self, settings: Settings, *, orders: bool) -> None:
+        self._settings = settings
+        self._orders = orders
+        self._closing = time.monotonic() - age(settings.directory.leaving) + settings.timing.linger
+        self._front: Front | None = None  # as it was seen last
+        self._seen = time.monotonic()
+        self._said = ""
+
+    def wait(self) -> None:
+        over = self._closing + self._settings.timing.grace
+        while time.monotonic() < over and not self._left():
+            time.sleep(PAUSE)
+
+    def _left(self) -> bool:
+        found = front(self._ask())
+        self._front = found or self._front
+        if found or answers(self._settings.haproxy.health_port):
+            self._seen = time.monotonic()
+        if found and not found.open:
+            return found.clients == 0
+        return time.monotonic() - self._seen > (ENDED if self._closed() else GONE)
+
+    def _closed(self) -> bool:
+        """As far as is known."""
+        return self._front is not None and not self._front.open
+
+    def _ask(self) -> str:
+        try:
+            answer = ask(self._settings.directory.admin, self._command())
+        except OSError as error:
+            self._say(f"HAProxy cannot be asked: {error!r}")
+            return ""
+        self._say(answer.partition("# ")[0].strip())
+        return answer
+
+    def _command(self) -> str:
+        if not self._orders:
+            return QUESTION
+        close = time.monotonic() >= self._closing and not self._closed()
+        return orders(self._settings.directory, close=close)
+
+    def _say(self, words: str) -> None:
+        if words and words != self._said:
+            log.warning("%s", words)
+        self._said = words
+
+
+def forget(directory: Directory) -> None:
+    """HAProxy's container starts: whoever left, it was not this life."""
     try:
-        processes = await master.processes()
-    except HAProxyError as error:
-        return log.warning("HAProxy does not know that it leaves: %s", error)
-    for pid in (processes.current, *processes.old):
-        if pid is not None:
-            try:
-                await Process(master, pid).load_map(path, entries)
-            except HAProxyError as error:
-                log.warning("A process of HAProxy does not know that it leaves: %s", error)
-    return None
+        directory.leaving.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("This listener goes on leaving: %s", error)
 
 
-def finish(directory: Directory) -> None:
-    """Tell HAProxy, if it is one of our processes."""
+def mark(path: Path) -> None:
+    """Make the file if nobody did yet."""
     try:
-        pid, where = directory.haproxy.read_text().split()
-        if where == namespace():
-            os.kill(int(pid), signal.SIGUSR1)
-    except (OSError, ValueError) as error:
-        log.info("HAProxy was not told to finish: %s", error)
+        with contextlib.suppress(FileExistsError):
+            path.touch(exist_ok=False)
+    except OSError as error:
+        log.warning("It cannot be noted that this listener leaves: %s", error)
 
 
-def wait(*, until: float, directory: Directory | None = None) -> None:
-    """Until a time, or until HAProxy is gone when a directory is given."""
-    while time.time() < until and (directory is None or alive(directory)):
-        time.sleep(min(PAUSE, max(0.0, until - time.time())))
+def age(path: Path) -> float:
+    """Seconds since a file was made."""
+    try:
+        return max(0.0, time.time() - path.stat().st_mtime)
+    except OSError:
+        return 0.0
 
 
-def alive(directory: Directory) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        return probe.connect_ex(str(directory.master)) == 0
+def orders(directory: Directory, *, close: bool) -> str:
+    """What HAProxy is told and asked, again and again: one that has just started knows nothing of it."""
+    ready = f"set map {directory.maps / 'node.map'} ready no"
+    return "; ".join([ready, *([f"disable frontend {FRONT}"] if close else []), QUESTION])
+
+
+def ask(path: Path, command: str) -> str:
+    """One line of commands to HAProxy, and its answers. Raises `OSError`."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(TIMEOUT)
+        client.connect(str(path))
+        client.sendall(command.encode() + b"\n")
+        return b"".join(iter(lambda: client.recv(65536), b"")).decode(errors="replace")
+
+
+def front(answer: str) -> Front | None:
+    """The frontend in the table at the end of the answers."""
+    rows = csv.DictReader(answer.partition("# ")[2].splitlines())
+    found = next((row for row in rows if row["pxname"] == FRONT), None)
+    return Front(open=found["status"] == "OPEN", clients=int(found["scur"])) if found else None
+
+
+def answers(port: int) -> bool:
+    """Whether HAProxy lives, by another way: it may serve clients and be out of reach for orders."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), TIMEOUT) as client:
+            client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            return client.recv(1) != b""
+    except OSError:
+        return False

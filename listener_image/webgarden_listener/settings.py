@@ -265,7 +265,7 @@ def url(text: str) -> str:
 def parse_ports(text: str) -> tuple[Port, ...]:
     """`80:8080,81:8081`; one number stands for both."""
     pairs = [item.strip().partition(":") for item in text.split(",")]
-    ports = tuple(Port(port(number), port(container or number)) for number, _, container in pairs)
+    ports = tuple(Port(port(number), port(container if colon else number)) for number, colon, container in pairs)
     if len({one.number for one in ports}) < len(ports) or len({one.container for one in ports}) < len(ports):
         raise ValueError(text)
     return ports
@@ -277,8 +277,8 @@ def port(text: str) -> int:
 
 def check_ports(made: Settings) -> None:
     """All containers of a pod share its ports."""
-    others = {"health-port": made.haproxy.health_port, "agent-health-port": made.agent_health_port}
-    sites = {one.container for one in made.haproxy.ports}
-    for name, number in others.items():
-        if number in sites or list(others.values()).count(number) > 1:
+    taken = {one.container for one in made.haproxy.ports}
+    for name, number in (("health-port", made.haproxy.health_port), ("agent-health-port", made.agent_health_port)):
+        if number in taken:
             raise SettingsError(f"{variable(name)} is {number}, and has to be a port that nothing else here listens on")
+        taken.add(number)

@@ -1,60 +1,66 @@
-"""What is written into the pipe comes out of it, whatever happens to its reader's neighbours."""
+"""What is written into the pipe comes out of it, whatever becomes of its reader."""
 
-import signal
-import subprocess
-import sys
+import os
 from collections.abc import Iterator
 
 import pytest
 
-from webgarden_listener.haproxy import logpipe
-
-NO_PARENT = "0"
+from webgarden_listener.haproxy.logpipe import LogPipe
 
 
 @pytest.fixture
-def pipe() -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-I", "-S", logpipe.__file__, NO_PARENT]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        yield process
-        process.kill()
+def ends() -> Iterator[tuple[int, int]]:
+    """The container's output: who reads it, and what the pipe writes to."""
+    made = os.pipe()
+    yield made
+    for end in made:
+        os.close(end)
 
 
-def test_every_line_comes_out_in_its_order(pipe: subprocess.Popen[bytes]) -> None:
-    lines = b"".join(b"line %d\n" % number for number in range(200_000))
-    said, _ = pipe.communicate(lines, timeout=30)
-    assert said == lines
-    assert pipe.returncode == 0
+def test_every_line_comes_out_in_its_order(ends: tuple[int, int]) -> None:
+    source, output = ends
+    pipe = LogPipe(output)
+    lines = [b"line %d\n" % number for number in range(20_000)]
+    reader = os.fdopen(os.dup(source), "rb")
+    for start in range(0, len(lines), 1000):
+        os.write(pipe.sink, b"".join(lines[start : start + 1000]))
+        assert [reader.readline() for _ in range(1000)] == lines[start : start + 1000]
+    reader.close()
+    pipe.close()
 
 
-def test_a_line_does_not_wait_for_the_next(pipe: subprocess.Popen[bytes]) -> None:
-    assert pipe.stdin and pipe.stdout
+def test_a_line_does_not_wait_for_the_next(ends: tuple[int, int]) -> None:
+    source, output = ends
+    pipe = LogPipe(output)
     for _ in range(3):
-        pipe.stdin.write(b"one\n")
-        pipe.stdin.flush()
-        assert pipe.stdout.readline() == b"one\n"
+        os.write(pipe.sink, b"one\n")
+        assert os.read(source, 100) == b"one\n"
+    pipe.close()
 
 
-def test_it_stays_as_long_as_somebody_may_write(pipe: subprocess.Popen[bytes]) -> None:
-    assert pipe.stdin and pipe.stdout
-    pipe.stdin.write(b"before\n")
-    pipe.stdin.flush()
-    assert pipe.stdout.readline() == b"before\n"
-    pipe.send_signal(signal.SIGTERM)
-    said, _ = pipe.communicate(b"after\n", timeout=30)
-    assert said == b"after\n"
+def test_the_last_line_is_out_when_it_is_closed(ends: tuple[int, int]) -> None:
+    source, output = ends
+    pipe = LogPipe(output)
+    os.write(pipe.sink, b"first\n")
+    assert os.read(source, 100) == b"first\n"
+    os.write(pipe.sink, b"last\n")
+    pipe.close()
+    os.set_blocking(source, False)
+    assert os.read(source, 100) == b"last\n"
 
 
-def test_a_program_that_was_attached_writes_through_it() -> None:
-    program = (
-        "import os; from webgarden_listener.haproxy import logpipe as p; p.attach(); os.execlp('echo', 'echo', 'hello')"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=True,
-        env={"PYTHONPATH": "listener_image", "PATH": "/usr/bin:/bin"},
-    )
-    assert (done.stdout, done.stderr) == ("hello\n", "")
+def test_an_output_that_refuses_a_line_gets_the_next_one(ends: tuple[int, int]) -> None:
+    source, output = ends
+    with open("/dev/full", "wb", buffering=0) as refusing:
+        keeper = os.dup(output)
+        os.dup2(refusing.fileno(), output)
+        pipe = LogPipe(output)
+        for number in range(5):
+            os.write(pipe.sink, b"refused %d\n" % number)
+        os.dup2(keeper, output)
+        os.close(keeper)
+    while True:
+        os.write(pipe.sink, b"taken\n")
+        if os.read(source, 1_000_000).endswith(b"taken\n"):
+            break
+    pipe.close()
