@@ -13,6 +13,8 @@ NODE = "node"
 """A backend for this listener itself: its one server is in maintenance while no new client is wanted."""
 READY = f"{NODE}/ready"
 COOKIE = "cookie"
+OWN = "sess.own"
+"""Variable with the name of a client's own connections to workers, when it must not share any."""
 
 
 def backend(pool: str, *, affine: bool = False) -> str:
