@@ -40,9 +40,8 @@ Authenticate = Callable[[str], Awaitable[str]]
 class Connection:
     """One listener that is connected."""
 
-    def __init__(self, name: str, boot: str, socket: web.WebSocketResponse) -> None:
+    def __init__(self, name: str, socket: web.WebSocketResponse) -> None:
         self.name = name
-        self.boot = boot
         self._socket = socket
         self._outbox: asyncio.Queue[link.Message] = asyncio.Queue(QUEUE)
         self.over = asyncio.Event()
@@ -106,14 +105,14 @@ class LinkServer:
 
     async def _welcome(self, name: str, socket: web.WebSocketResponse) -> None:
         try:
-            hello = await self._hello(socket)
+            await self._hello(socket)
         except (link.LinkError, TimeoutError) as error:
             log.warning("link: %s was refused: %s", name, error or "it said nothing")
             with suppress(ConnectionError):
                 await socket.send_str(link.encode(link.Refusal(reason=str(error) or "no Hello came")))
                 await socket.close()
             return
-        connection = Connection(name, hello.boot, socket)
+        connection = Connection(name, socket)
         log.info("link: listener %s has come in", name)
         self._hub.join(connection)
         try:
@@ -122,7 +121,8 @@ class LinkServer:
             self._hub.leave(connection)
             log.info("link: listener %s has gone", name)
 
-    async def _hello(self, socket: web.WebSocketResponse) -> link.Hello:
+    async def _hello(self, socket: web.WebSocketResponse) -> None:
+        """Raises `LinkError` unless the first frame is the greeting of a listener that speaks as we do."""
         frame = await socket.receive(timeout=HELLO_WITHIN)
         if frame.type is not WSMsgType.TEXT:
             raise link.LinkError("the first frame must be a Hello")
@@ -134,7 +134,6 @@ class LinkServer:
                 f"this operator speaks version {link.PROTOCOL} of the link, the listener {message.protocol}:"
                 " use images of one release"
             )
-        return message
 
     async def _converse(self, connection: Connection, socket: web.WebSocketResponse) -> None:
         """Until either side ends it, or the connection is dismissed."""
