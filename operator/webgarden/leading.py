@@ -63,7 +63,7 @@ class Term:
 
     def _assemble(self) -> Workers:
         settings, store, client, hub = self._settings, self._store, self._client, self._hub
-        recorder = EventRecorder(client, identity=settings.identity, namespace=settings.namespace, clock=utc_now)
+        recorder = EventRecorder(client, identity=settings.identity, clock=utc_now)
         listeners = Listeners(store, settings.namespace, utc_now)
         silence = Silence(listeners=listeners, connected=hub.connected, monotonic=time.monotonic)
         pools = PoolReconciler(
