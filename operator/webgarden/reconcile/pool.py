@@ -140,8 +140,8 @@ class PoolReconciler:
     def _hosted(self, pool: ApplicationPool) -> list[HostedApplication]:
         """Applications of valid sites that the worker image is to run in this pool."""
         hosted: list[HostedApplication] = []
-        for body in self._store.all(Kind.SITE, pool.metadata.namespace):
-            if not _names(body, pool.metadata.name):
+        for body in self._store.of_pool(Kind.SITE, Key(Kind.POOL, pool.metadata.namespace, pool.metadata.name)):
+            if not _gives(body, pool.metadata.name):
                 continue
             try:
                 site = Site.model_validate(body)
@@ -228,10 +228,9 @@ class PoolReconciler:
         )
 
 
-def _names(site: Body, pool: str) -> bool:
-    """Whether a Site gives the pool something to run; asked of the body, since parsing every Site would be slow."""
-    applications = (site.get("spec") or {}).get("applications") or []
-    return any(a.get("pool") == pool and a.get("app") for a in applications)
+def _gives(site: Body, pool: str) -> bool:
+    """Whether a Site gives the pool something to run; asked of the body, since most do not, and parsing is slow."""
+    return any(a.get("pool") == pool and a.get("app") for a in site["spec"]["applications"])
 
 
 def _without_counters(value: ApplicationPoolStatus) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import webgarden_link as link
 
 Body = dict[str, Any]
+HostPort = tuple[str, int]
+"""What a binding of a Site claims."""
 
 
 class Kind(StrEnum):
@@ -56,7 +58,11 @@ class Store(Protocol):
     def get(self, key: Key) -> Body | None: ...
     def all(self, kind: Kind, namespace: str | None = None) -> list[Body]: ...
     def of_pool(self, kind: Kind, pool: Key) -> list[Body]:
-        """Pods or Deployments that carry the pool's label."""
+        """Pods or Deployments that carry the pool's label; Sites that name it."""
+        ...
+
+    def claiming(self, binding: HostPort) -> list[Body]:
+        """Sites that name it."""
         ...
 
 

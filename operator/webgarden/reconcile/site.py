@@ -17,6 +17,7 @@ from webgarden.api.conditions import Condition, Finding, Truth, merge
 from webgarden.api.site import BindingStatus, Site, SiteStatus
 from webgarden.reconcile import events, invalid
 from webgarden.reconcile.listeners import Listeners
+from webgarden.reconcile.naming import bindings_of
 from webgarden.reconcile.ports import Body, Clock, Key, Kind, Link, Recorder, SiteFacts, Store, Writer
 from webgarden.routing import Claim, claims, requires, site_entry
 
@@ -24,11 +25,6 @@ Verdict = tuple[Truth, str, str]
 TOO_OLD = "ListenerTooOld"
 REFUSED = "SiteRefused"
 REFUSALS = frozenset({TOO_OLD, REFUSED})
-
-
-def bindings_of(body: Body) -> set[tuple[str, int]]:
-    """(host, port) of each binding, as they stand in a body that may be invalid."""
-    return {(b.get("host", ""), b.get("port", 80)) for b in (body.get("spec") or {}).get("bindings") or []}
 
 
 class SiteReconciler:
@@ -70,13 +66,12 @@ class SiteReconciler:
             await self._recorder.record(body, reason=event.reason, message=event.message, warning=event.warning)
 
     def _rivals(self, mine: Body) -> Iterable[Site]:
-        """Sites that claim what this one claims. Only those are parsed: there may be thousands of others."""
-        wanted = bindings_of(mine)
-        for body in self._store.all(Kind.SITE):
-            if body["metadata"].get("deletionTimestamp") or wanted.isdisjoint(bindings_of(body)):
-                continue
-            with suppress(ValidationError):
-                yield Site.model_validate(body)
+        """Sites that claim what this one claims. Only those are looked at: there may be thousands of others."""
+        for binding in bindings_of(mine):
+            for body in self._store.claiming(binding):
+                if not body["metadata"].get("deletionTimestamp"):
+                    with suppress(ValidationError):
+                        yield Site.model_validate(body)
 
     def _missing_pools(self, site: Site) -> list[str]:
         names = sorted({a.pool for a in site.spec.applications})
