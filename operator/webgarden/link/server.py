@@ -73,9 +73,9 @@ class LinkServer:
         """Listen. Returns the port, which matters when 0 was asked for."""
         application = web.Application()
         application.router.add_get(PATH, self._handle)
-        self._runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, ssl_context=context, shutdown_timeout=1.0)
+        site = web.TCPSite(self._runner, host, port, ssl_context=context)
         await site.start()
         return int(self._runner.addresses[0][1])
 
@@ -95,7 +95,11 @@ class LinkServer:
             log.warning("link: %s was refused: %s", request.remote, reason)
             return web.Response(status=403, text=f"{reason}\n")
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=LARGEST)
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionError:
+            log.info("link: %s was gone before it could be let in", name)
+            return socket
         self._sockets.add(socket)
         try:
             await self._welcome(name, socket)
@@ -151,6 +155,8 @@ class LinkServer:
         for error in results:
             if isinstance(error, link.LinkError):
                 log.warning("link: %s is disconnected: %s", connection.name, error)
+            elif isinstance(error, Exception) and not isinstance(error, ConnectionError):
+                log.error("link: %s is disconnected by a fault of ours", connection.name, exc_info=error)
         if connection.over.is_set():
             log.warning("link: %s %s and is disconnected", connection.name, connection.why)
         with suppress(ConnectionError):
