@@ -59,6 +59,10 @@ def paths(*names: str) -> Json:
     return site(applications=[{"path": name, "pool": "shop"} for name in names])
 
 
+def affinity(name: str) -> Json:
+    return site(applications=[{"path": "/", "pool": "shop", "affinity": name}])
+
+
 def app(**fields: Any) -> Json:  # noqa: ANN401
     return site(applications=[{"path": "/", "pool": "shop", "app": fields}])
 
@@ -240,6 +244,8 @@ SITE_CASES = [
     Case("a path has no second line", paths("/a\n"), "may have letters", paths("/a")),
     Case("a path has no query", paths("/a?b"), "may have letters", paths("/a/b")),
     Case("a path has no separator of commands", paths("/a;b"), "may have letters", paths("/a,b")),
+    Case("affinity is one we know", affinity("Address"), "Unsupported value", affinity("Cookie")),
+    Case("affinity may be named and be none", affinity(""), "Unsupported value", affinity("None")),
     Case("a path is not empty", paths(""), "must begin with /", paths("/")),
     Case("a path is given once", paths("/a", "/a"), "Duplicate value", paths("/a", "/a/a")),
     Case("a path is given once in any case", paths("/Api", "/aPI"), "case does not count", paths("/Api", "/Apis")),
@@ -279,6 +285,14 @@ SERVER_CASES = [
     Case("there are not too many listeners", listener(replicas=101), "less than", listener(replicas=100)),
     Case("a listener has a thread", listener(threads=0), "greater than or equal to 1", listener(threads=1)),
     Case("a listener has at most 64 threads", listener(threads=65), "less than", listener(threads=64)),
+    Case(
+        "a head may have some size", listener(maxHeadSize="16383"), "must be 16Ki to 1Mi", listener(maxHeadSize="16Ki")
+    ),
+    Case("a head is no body", listener(maxHeadSize="2Mi"), "must be 16Ki to 1Mi", listener(maxHeadSize="1Mi")),
+    Case("a size may be a number", listener(maxHeadSize=1), "must be 16Ki to 1Mi", listener(maxHeadSize=65536)),
+    Case("a size is a quantity", listener(maxHeadSize="much"), "should match", listener(maxHeadSize="64k")),
+    Case("a head may have some lines", listener(maxHeadLines=99), "greater than", listener(maxHeadLines=100)),
+    Case("a head has at most 1000 lines", listener(maxHeadLines=1001), "less than", listener(maxHeadLines=1000)),
     Case(
         "a type of service is known",
         listener(service={"type": "ExternalName"}),

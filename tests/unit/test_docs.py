@@ -20,7 +20,7 @@ from webgarden import metrics
 from webgarden.api import crd, reference
 from webgarden.api.kinds import APPLICATION_POOL
 from webgarden.policy import Reason
-from webgarden.reconcile import events
+from webgarden.reconcile import events, site
 from webgarden_listener.gate import holding
 from webgarden_listener.haproxy import config
 from webgarden_listener.settings import Directory, Settings
@@ -207,11 +207,14 @@ def test_every_event_is_told_with_its_id() -> None:
 def every_event() -> list[events.Event]:
     made = {name for name, one in vars(events).items() if inspect.isfunction(one) and one.__module__ == events.__name__}
     known = {"failed", "recycling", "recycled", "idle", "started", "senseless_wish", "unknown_worker", "dataclass"}
+    known |= {"site_refused", "listener_silent"}
     assert made <= known, "an Event that the pages do not know"
     failures = [events.failed("w", kind, "") for kind in events._FAILURES]
     recycles = [events.recycled("w", reason, failure="") for reason in events._RECYCLES]
     rest = [events.recycled("w", Reason.ON_DEMAND, failure="x"), events.recycling("w", Reason.ON_DEMAND)]
-    return [*failures, *recycles, *rest, events.idle("w", 1), events.started("w", 1), events.senseless_wish("x")]
+    listeners = [events.listener_silent("l", 1), *(events.site_refused(reason, "") for reason in sorted(site.REFUSALS))]
+    workers = [events.idle("w", 1), events.started("w", 1), events.senseless_wish("x")]
+    return [*failures, *recycles, *rest, *workers, *listeners]
 
 
 def test_every_metric_of_the_operator_is_explained_and_no_other() -> None:

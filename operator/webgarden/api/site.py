@@ -85,6 +85,13 @@ class App(Part):
     """Directory in the worker's file system: of the files, or where the module is imported from."""
 
 
+class Affinity(StrEnum):
+    """Which worker of a web garden a client gets."""
+
+    NONE = "None"
+    COOKIE = "Cookie"
+
+
 class Application(Part):
     """A path of the site, and who serves it."""
 
@@ -92,6 +99,10 @@ class Application(Part):
     """`/`, or `/a/b`. The longest path that a request begins with wins."""
     pool: str = Field(min_length=1, max_length=63, pattern=r"^[a-z0-9.-]*[a-z0-9]$")
     """Name of an ApplicationPool in the namespace of the site."""
+    affinity: Affinity = Affinity.NONE
+    """None: each request goes to any worker of the pool, so state in a worker's memory is not found again. Cookie: the
+    listener gives the client a cookie that keeps it on its worker for as long as that worker takes requests; one that
+    drains takes none."""
     app: App | None = None
     """What to run, for pools that use the worker image. Other images know it themselves."""
 

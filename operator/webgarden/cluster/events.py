@@ -22,20 +22,20 @@ log = logging.getLogger(__name__)
 ROOT = "/apis/events.k8s.io/v1/namespaces"
 SAME_WITHIN = timedelta(minutes=10)
 LONGEST = 1024
+CLUSTER_SCOPED = "default"
+"""Namespace of Events about what has none: the API server takes them nowhere else."""
 REMEMBERED = 4096
 
 
 class EventRecorder:
-    def __init__(self, client: Client, *, identity: str, namespace: str, clock: Callable[[], datetime]) -> None:
-        """`namespace`: where Events about cluster-scoped resources go."""
+    def __init__(self, client: Client, *, identity: str, clock: Callable[[], datetime]) -> None:
         self._client = client
         self._identity = identity
-        self._namespace = namespace
         self._clock = clock
         self._seen: dict[str, tuple[str, datetime, int]] = {}
 
     async def record(self, about: Body, *, reason: str, message: str, warning: bool = False, was_id: int = 0) -> None:
-        namespace = about["metadata"].get("namespace") or self._namespace
+        namespace = about["metadata"].get("namespace") or CLUSTER_SCOPED
         message = message[:LONGEST]
         token = "|".join((about["metadata"].get("uid", ""), reason, message))
         try:

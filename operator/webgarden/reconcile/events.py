@@ -60,3 +60,15 @@ def idle(worker: str, minutes: float) -> Event:
 
 def started(worker: str, seconds: float) -> Event:
     return Event("WorkerStarted", f"Worker {worker} answers, {seconds:.1f} s after it was created")
+
+
+def site_refused(reason: str, message: str) -> Event:
+    return Event(reason, message, warning=True)
+
+
+def listener_silent(listener: str, seconds: float) -> Event:
+    text = (
+        f"Listener {listener} has had no link for {seconds:g} s while workers must go: it is deleted,"
+        " sends its clients to the others, and finishes what runs"
+    )
+    return Event("ListenerSilent", text, warning=True)

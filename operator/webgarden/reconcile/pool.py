@@ -18,12 +18,13 @@ from webgarden.api.pool import ApplicationPool, ApplicationPoolStatus
 from webgarden.api.site import Site
 from webgarden.manifests import names
 from webgarden.manifests.worker import HostedApplication, Images, has_readiness_probe, pod_template, revision
-from webgarden.policy import Decision, PoolView, Reason, decide
+from webgarden.policy import Decision, PoolView, Reason, decide, held_up
 from webgarden.reconcile import events, invalid, observing, status
 from webgarden.reconcile.acting import Acting
 from webgarden.reconcile.listeners import Listeners
 from webgarden.reconcile.observing import Memory, Observation
 from webgarden.reconcile.ports import Body, Clock, Key, Kind, Link, Recorder, Store, Writer
+from webgarden.reconcile.silence import Silence
 from webgarden.routing import Endpoint, Refusing, pool_entry
 
 COUNTERS_EVERY = timedelta(seconds=5)
@@ -66,6 +67,7 @@ class PoolReconciler:
         link: Link,
         recorder: Recorder,
         listeners: Listeners,
+        silence: Silence,
         images: Images,
         clock: Clock,
     ) -> None:
@@ -74,6 +76,7 @@ class PoolReconciler:
         self._link = link
         self._recorder = recorder
         self._listeners = listeners
+        self._silence = silence
         self._images = images
         self._clock = clock
         self._memories: dict[Key, _Memory] = {}
@@ -97,6 +100,8 @@ class PoolReconciler:
         view = observing.view(seen)
         decision = decide(view, seen.now)
         self._note_draining(memory, view, decision, seen.now)
+        if held_up(view, seen.now):
+            self._silence.wait()
         refusal = memory.refused.message if memory.refused else ""
         self._publish(seen, view, decision, template, refused=bool(refusal))
         await self._record(body, seen, view, decision, memory)
@@ -135,8 +140,8 @@ class PoolReconciler:
     def _hosted(self, pool: ApplicationPool) -> list[HostedApplication]:
         """Applications of valid sites that the worker image is to run in this pool."""
         hosted: list[HostedApplication] = []
-        for body in self._store.all(Kind.SITE, pool.metadata.namespace):
-            if not _names(body, pool.metadata.name):
+        for body in self._store.of_pool(Kind.SITE, Key(Kind.POOL, pool.metadata.namespace, pool.metadata.name)):
+            if not _gives(body, pool.metadata.name):
                 continue
             try:
                 site = Site.model_validate(body)
@@ -156,7 +161,7 @@ class PoolReconciler:
             revision=number,
             pods=tuple(self._store.of_pool(Kind.POD, key)),
             deployments=tuple(self._store.of_pool(Kind.DEPLOYMENT, key)),
-            facts=self._link.facts(key.path, self._listeners.leaving()),
+            facts=self._link.pool_facts(key.path, self._listeners.leaving()),
             listeners_complete=self._listeners.alive() <= connected,
             memory=Memory(
                 begun=memory.begun,
@@ -180,18 +185,7 @@ class PoolReconciler:
             wait = math.ceil((decision.paused_until - seen.now).total_seconds())
             refusing = Refusing(reason=Reason.STARTUP_TIME_LIMIT, retry_after=max(1, wait))
         endpoints = _endpoints(seen, view, decision, probed=has_readiness_probe(template))
-        self._link.publish_pool(
-            pool_entry(
-                seen.pool,
-                endpoints,
-                listeners=self._sharers(),
-                refusing=refusing,
-            )
-        )
-
-    def _sharers(self) -> int:
-        """Listeners among which a pool's limits are divided: more than are wanted, while they are being replaced."""
-        return max(self._listeners.wanted(), len(self._link.connected()))
+        self._link.publish_pool(pool_entry(seen.pool, endpoints, refusing=refusing))
 
     async def _record(self, body: Body, seen: Observation, view: PoolView, decision: Decision, memory: _Memory) -> None:
         refused = memory.refused.message if memory.refused else ""
@@ -234,10 +228,9 @@ class PoolReconciler:
         )
 
 
-def _names(site: Body, pool: str) -> bool:
-    """Whether a Site gives the pool something to run; asked of the body, since parsing every Site would be slow."""
-    applications = (site.get("spec") or {}).get("applications") or []
-    return any(a.get("pool") == pool and a.get("app") for a in applications)
+def _gives(site: Body, pool: str) -> bool:
+    """Whether a Site gives the pool something to run; asked of the body, since most do not, and parsing is slow."""
+    return any(a.get("pool") == pool and a.get("app") for a in site["spec"]["applications"])
 
 
 def _without_counters(value: ApplicationPoolStatus) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import webgarden_link as link
 
 Body = dict[str, Any]
+HostPort = tuple[str, int]
+"""What a binding of a Site claims."""
 
 
 class Kind(StrEnum):
@@ -56,7 +58,11 @@ class Store(Protocol):
     def get(self, key: Key) -> Body | None: ...
     def all(self, kind: Kind, namespace: str | None = None) -> list[Body]: ...
     def of_pool(self, kind: Kind, pool: Key) -> list[Body]:
-        """Pods or Deployments that carry the pool's label."""
+        """Pods or Deployments that carry the pool's label; Sites that name it."""
+        ...
+
+    def claiming(self, binding: HostPort) -> list[Body]:
+        """Sites that name it."""
         ...
 
 
@@ -96,6 +102,8 @@ class WorkerFacts:
     """At least one gives it requests, or did before it was drained."""
     serving: bool = False
     """All connected ones give it requests."""
+    down: bool = False
+    """At least one had its answer once, and has none any more."""
     drained: bool = False
     in_flight: int = 0
     requests: int = 0
@@ -112,19 +120,30 @@ class PoolFacts:
     workers: dict[str, WorkerFacts] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class SiteFacts:
+    """What the listeners say of one site as it is now, all together."""
+
+    live: bool = False
+    """All connected ones have it, or all had it once."""
+    refusals: dict[str, str] = field(default_factory=dict)
+    """Listener -> why it does not serve the site, in its own words."""
+
+
 class Link(Protocol):
     """The operator's end of the link."""
 
-    def facts(self, pool: str, leaving: Collection[str] = ()) -> PoolFacts:
+    def pool_facts(self, pool: str, leaving: Collection[str] = ()) -> PoolFacts:
         """`leaving`: listeners on their way out. They take no new worker; what they still run there is waited for."""
         ...
 
+    def site_facts(self, site: str) -> SiteFacts: ...
     def connected(self) -> frozenset[str]:
         """Names of the listener pods that are connected."""
         ...
 
-    def refusals(self) -> dict[str, str]:
-        """Listener -> HAProxy's words, for those that could not apply the newest table."""
+    def publish_listeners(self, count: int) -> None:
+        """Among how many the limits are divided."""
         ...
 
     def publish_pool(self, pool: link.Pool) -> None: ...
