@@ -35,6 +35,8 @@ PAUSE = 0.1
 TIMEOUT = 2.0
 GONE = 5.0
 """Seconds after which an HAProxy that gives no sign of life is not waited for: its supervisor had it back in two."""
+ENDED = 1.0
+"""The same for one whose ports were closed: nothing is left of it, and nothing more would come."""
 FRONT = "www"
 """HAProxy's name of the frontend of all sites."""
 QUESTION = f"show stat {FRONT} 1 -1"
@@ -68,7 +70,7 @@ class Waiting:
         self._settings = settings
         self._orders = orders
         self._closing = time.monotonic() - age(settings.directory.leaving) + settings.timing.linger
-        self._front: Front | None = None
+        self._front: Front | None = None  # as it was seen last
         self._seen = time.monotonic()
         self._said = ""
 
@@ -78,12 +80,17 @@ class Waiting:
             time.sleep(PAUSE)
 
     def _left(self) -> bool:
-        self._front = front(self._ask())
-        if self._front or answers(self._settings.haproxy.health_port):
+        found = front(self._ask())
+        self._front = found or self._front
+        if found or answers(self._settings.haproxy.health_port):
             self._seen = time.monotonic()
-        if self._front and not self._front.open:
-            return self._front.clients == 0
-        return time.monotonic() - self._seen > GONE
+        if found and not found.open:
+            return found.clients == 0
+        return time.monotonic() - self._seen > (ENDED if self._closed() else GONE)
+
+    def _closed(self) -> bool:
+        """As far as is known."""
+        return self._front is not None and not self._front.open
 
     def _ask(self) -> str:
         try:
@@ -97,8 +104,7 @@ class Waiting:
     def _command(self) -> str:
         if not self._orders:
             return QUESTION
-        known_closed = self._front is not None and not self._front.open
-        close = time.monotonic() >= self._closing and not known_closed
+        close = time.monotonic() >= self._closing and not self._closed()
         return orders(self._settings.directory, close=close)
 
     def _say(self, words: str) -> None:

@@ -20,7 +20,10 @@ def main(port: str, silence: str, *command: str) -> None:
     supervisor = Supervisor("agent")
     heart = Heart(float(silence))
     supervisor.watch(heart.source, heart.hear)
-    Liveness(int(port), supervisor, heart.fresh)
+    try:
+        Liveness(int(port), supervisor, heart.fresh)
+    except OSError as error:
+        sys.exit(f"webgarden-listener: WEBGARDEN_AGENT_HEALTH_PORT is {port}, which nobody can listen on: {error}")
     with contextlib.suppress(Ended):
         keep(supervisor, heart, command)
 

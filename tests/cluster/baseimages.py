@@ -1,6 +1,6 @@
 """Base images where no registry can be reached: made from Debian packages, kept in local storage.
 
-They stand in for the public python:3.13-slim and haproxy:3.2 images: `python` and `pip` are on the
+They stand in for the public python:3.13-slim and haproxy:3.4 images: `python` and `pip` are on the
 path and pip may install outside of a virtual environment. Certificate authorities the host trusts
 besides Debian's are trusted inside, too. An image carries a digest of how it is made, and is made
 again only when that changed.
@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.cluster import binaries, cache, commands, containers, progress
 
 PYTHON = "localhost/webgarden-base-python:trixie"
-HAPROXY = "localhost/webgarden-base-haproxy:forky"
+HAPROXY = "localhost/webgarden-base-haproxy:3.4"
 AUTHORITIES = Path("usr/local/share/ca-certificates")
 _LABEL = "dev.webgarden.recipe"
 _BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
@@ -26,18 +26,24 @@ rm -f /usr/lib/python3*/EXTERNALLY-MANAGED
 printf '[global]\\ncert = {_BUNDLE}\\n' > /etc/pip.conf
 rm -rf /var/cache/apt/* /var/lib/apt/lists/*
 """
-# At priority 100 forky serves only what is asked of it by name. 3.2.26 is what we are written for.
-# Its index expires after a week, and mirrors lag behind by more: signed it must be, fresh it need
-# not, for an image that serves tests alone.
+# 3.4.7 is what we are written for: it is in experimental, what it needs is in forky, OpenSSL as it
+# was built with, too. They come from where the image's other packages come from, and at priority 100
+# they serve only what is asked of them by name.
+# Their indexes expire after a week, and mirrors lag behind by more: signed they must be, fresh they
+# need not, for an image that serves tests alone.
 _HAPROXY = f"""FROM {PYTHON}
-RUN echo 'deb [check-valid-until=no] http://deb.debian.org/debian forky main' \\
-    > /etc/apt/sources.list.d/forky.list \\
- && printf 'Package: *\\nPin: release n=forky\\nPin-Priority: 100\\n' \\
-    > /etc/apt/preferences.d/forky \\
+RUN apt-get update \\
+ && mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -1) \\
+ && for suite in forky experimental; do \\
+      echo "deb [check-valid-until=no] $mirror $suite main" \\
+        >> /etc/apt/sources.list.d/newer.list; \\
+      printf 'Package: *\\nPin: release %s\\nPin-Priority: 100\\n\\n' $suite \\
+        >> /etc/apt/preferences.d/newer; \\
+    done \\
  && apt-get update \\
  && DEBIAN_FRONTEND=noninteractive \\
-    apt-get install --yes --no-install-recommends -t forky haproxy \\
- && dpkg --compare-versions "$(dpkg-query -W -f '${{Version}}' haproxy)" ge 3.2.26 \\
+    apt-get install --yes --no-install-recommends -t forky haproxy/experimental libssl3t64 \\
+ && dpkg --compare-versions "$(dpkg-query -W -f '${{Version}}' haproxy)" ge 3.4.7 \\
  && rm -rf /var/cache/apt/* /var/lib/apt/lists/*
 """
 _PAUSE = """FROM scratch

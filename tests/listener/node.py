@@ -1,4 +1,4 @@
-"""A whole listener on loopback: the real HAProxy and agent under their supervisors, sharing a directory."""
+"""A whole listener on loopback: the real HAProxy and agent, each below its supervisor, that share a directory."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def free_ports(count: int) -> list[int]:
 
 
 class Node:
-    """Start, kill and ask; `log` has what they said."""
+    """Start, kill and ask; `log` has what both said."""
 
     def __init__(self, link_url: str, **options: str) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="wg-"))
-        self.port, self.other_port, self.health_port = free_ports(3)
+        self.port, self.other_port, self.health_port, self.agent_health_port = free_ports(4)
         self.log = self.directory / "log"
         self._environment = {
             **os.environ,
@@ -46,6 +46,7 @@ class Node:
             "WEBGARDEN_HAPROXY": str(haproxy()),
             "WEBGARDEN_PORTS": f"80:{self.port},81:{self.other_port}",
             "WEBGARDEN_HEALTH_PORT": str(self.health_port),
+            "WEBGARDEN_AGENT_HEALTH_PORT": str(self.agent_health_port),
             "WEBGARDEN_CONNECTIONS": "2000",
             "WEBGARDEN_LINK_URL": link_url,
             "WEBGARDEN_LISTENER": "listener-test",
@@ -75,7 +76,7 @@ class Node:
             )
 
     def kill(self, part: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """One part alone, its children with it."""
+        """One container alone, with all that runs in it."""
         process = self.processes.pop(part)
         with contextlib.suppress(ProcessLookupError):  # it may have ended by itself
             os.killpg(process.pid, number)
@@ -106,8 +107,14 @@ class Node:
     def wait_ready(self) -> None:
         until_now(lambda: self.status("/readyz") == 200, seconds=20)
 
+    def below(self, part: str) -> int:
+        """The pid of what a supervisor runs: HAProxy or the agent itself, or `boot` for a moment; 0 between two."""
+        supervisor = self.processes[part].pid
+        running = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+        return int(running[0]) if running else 0
+
     def ask(self, command: str) -> str:
-        """HAProxy's admin socket."""
+        """HAProxy, which closes when it has answered. Not half-closed before: that breaks off its `wait`."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(5)
             client.connect(str(self.run / "admin.sock"))

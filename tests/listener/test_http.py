@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 from tests.listener.place import Place, Running
-from tests.listener.waiting import until
 
 
 @pytest.fixture
@@ -36,11 +35,11 @@ async def test_events_arrive_one_by_one(place: Place) -> None:
                 pass
 
 
-async def test_events_arrive_one_by_one_through_the_gate(place: Place) -> None:
+async def test_events_arrive_one_by_one_to_a_pool_that_was_woken(place: Place) -> None:
     worker = await cold(place)
     async with place.session() as session:
-        waking = asyncio.create_task(session.post("/events", data=b"so that it is spliced"))
-        await until(lambda: place.operator.demands[place.key()])
+        waking = asyncio.create_task(session.post("/events", data=b"x"))
+        await place.demanded()
         await place.pool(workers=(worker,))
         async with await waking as answer:
             for number in range(3):
@@ -62,12 +61,12 @@ async def test_ten_megabytes_go_up_and_come_down(place: Place) -> None:
             assert len(await answer.read()) == 160 * 65536
 
 
-async def test_ten_megabytes_go_up_and_come_down_through_the_gate(place: Place) -> None:
+async def test_ten_megabytes_go_up_and_come_down_to_a_pool_that_was_woken(place: Place) -> None:
     worker = await cold(place)
     body = b"0123456789abcdef" * 655_360
     async with place.session() as session:
         waking = asyncio.create_task(session.post("/download?chunks=160", data=io.BytesIO(body)))
-        await until(lambda: place.operator.demands[place.key()])
+        await place.demanded()
         await place.pool(workers=(worker,))
         async with await waking as answer:
             assert len(await answer.read()) == 160 * 65536
@@ -86,7 +85,7 @@ async def test_chunks_go_both_ways(place: Place) -> None:
             assert len(await answer.read()) == 3 * 65536
 
 
-def exchange(place: Place, path: str, *, held: bool = False) -> socket.socket:
+def exchange(place: Place, path: str) -> socket.socket:
     client = socket.create_connection(("127.0.0.1", place.node.port), timeout=10)
     lines = [f"POST {path} HTTP/1.1", f"Host: {place.host}", "Content-Length: 5", "Expect: 100-continue"]
     client.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode())
@@ -107,10 +106,10 @@ async def test_a_client_that_asks_first_is_told_to_continue(place: Place) -> Non
     assert hashlib.sha1(b"hello").hexdigest().encode() in answer
 
 
-async def test_a_client_that_asks_first_is_told_to_continue_through_the_gate(place: Place) -> None:
+async def test_a_client_that_asks_first_is_told_to_continue_to_a_pool_that_was_woken(place: Place) -> None:
     worker = await cold(place)
     client = exchange(place, "/")
-    await until(lambda: place.operator.demands[place.key()])
+    await place.demanded()
     await place.pool(workers=(worker,))
 
     def ask() -> bytes:

@@ -194,18 +194,27 @@ async def test_when_the_grace_is_over_it_is_over(listener: Listener) -> None:
 
 
 async def test_an_haproxy_that_died_while_leaving_leaves_when_it_is_back(listener: Listener) -> None:
-    async with listener.session() as session:
-        slow = asyncio.create_task(session.get("/?seconds=30"))
-        await until_async(listener.running)
-        hook = listener.hook()
-        await until(lambda: (found := listener.front()) and not found.open)
-        listener.haproxy.kill()
-        with pytest.raises(aiohttp.ClientError):
-            await slow
+    hook = listener.hook(linger=3)
+    await until_async(listener.unready)
+    listener.haproxy.kill()
+    listener.haproxy.wait()
     listener.start()
     await ended(hook)
     assert listener.front() == Front(open=False, clients=0)
     assert not await listener.ready()
+
+
+async def test_an_haproxy_that_ends_when_its_ports_are_closed_has_left(listener: Listener) -> None:
+    async with listener.session() as session:
+        slow = asyncio.create_task(session.get("/?seconds=30"))
+        await until_async(listener.running)
+        hooks = [listener.hook(name, grace=300) for name in ("leave", "stay")]
+        await until(lambda: (found := listener.front()) and not found.open)
+        listener.haproxy.kill()
+        with pytest.raises(aiohttp.ClientError):
+            await slow
+        for hook in hooks:
+            await ended(hook, seconds=GONE)
 
 
 async def test_an_haproxy_that_is_gone_is_not_waited_for(listener: Listener) -> None:

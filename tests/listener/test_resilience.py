@@ -320,11 +320,11 @@ async def test_nothing_in_a_site_is_a_command_to_haproxy(fresh: Fresh) -> None:
     )
     await place.serving(worker)
     async with place.session() as session:
-        for path, status in (("/", 200), ("/evil", 200), ("/a;b/c", 503)):
+        for path in ("/", "/evil", "/a;b/c"):
             async with session.get(path) as answer:
-                assert answer.status == status
+                assert answer.status == 200
     said = place.node.said()
-    assert said.count("makes no sense to HAProxy: application") == 2
+    assert said.count("makes no sense to HAProxy: application") == 3
     assert repr(evil) in said
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import random
 from collections.abc import AsyncIterator
 
 import aiohttp
 from tests.listener.place import Place, Running
+from tests.listener.raw import Exchange, acted, client
 from tests.listener.waiting import until
+
+from webgarden_link import WorkerStatus
 
 
 async def cold(place: Place, *, limit: int = 100, queue_timeout: int = 120) -> Running:
@@ -17,14 +21,6 @@ async def cold(place: Place, *, limit: int = 100, queue_timeout: int = 120) -> R
     await place.pool(queue_timeout=queue_timeout)
     await place.site()
     return place.worker()
-
-
-async def demanded(place: Place) -> None:
-    await until(lambda: place.operator.demands[place.key()] > 0)
-
-
-async def queued(place: Place, count: int) -> None:
-    await until(lambda: (report := place.operator.reports.get(place.key())) and report.queued == count)
 
 
 async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
@@ -36,7 +32,7 @@ async def test_a_get_wakes_the_pool_and_is_served(place: Place) -> None:
     worker = await cold(place)
     async with place.session() as session:
         request = asyncio.create_task(session.get("/hello?a=b"))
-        await demanded(place)
+        await place.demanded()
         await place.pool(workers=(worker,))
         async with await request as answer:
             said = await answer.json()
@@ -49,12 +45,12 @@ async def test_a_post_with_a_body_wakes_the_pool(place: Place) -> None:
     body = b"0123456789" * 30_000
     async with place.session() as session:
         request = asyncio.create_task(session.post("/", data=body))
-        await demanded(place)
+        await place.demanded()
         await place.pool(workers=(worker,))
         async with await request as answer:
             said = await answer.json()
     assert (answer.status, said["sha1"]) == (200, hashlib.sha1(body).hexdigest())
-    await until(lambda: (found := place.operator.worker(place.key(), "w1")) and found.requests == 1)
+    await place.counted(worker, 1)
 
 
 async def test_a_chunked_post_wakes_the_pool(place: Place) -> None:
@@ -62,7 +58,7 @@ async def test_a_chunked_post_wakes_the_pool(place: Place) -> None:
     parts = (b"a" * 1000, b"b" * 100_000, b"c")
     async with place.session() as session:
         request = asyncio.create_task(session.post("/", data=pieces(*parts)))
-        await demanded(place)
+        await place.demanded()
         await place.pool(workers=(worker,))
         async with await request as answer:
             said = await answer.json()
@@ -73,26 +69,26 @@ async def test_a_websocket_wakes_the_pool(place: Place) -> None:
     worker = await cold(place)
     async with place.session() as session:
         request = asyncio.create_task(session.ws_connect("/ws", timeout=aiohttp.ClientWSTimeout(ws_close=5)))
-        await demanded(place)
+        await place.demanded()
         await place.pool(workers=(worker,))
         async with await request as socket:
             await socket.send_str("one")
             assert await socket.receive_str() == "w1: one"
-            await until(lambda: (found := place.operator.worker(place.key(), "w1")) and found.in_flight == 1)
+            await place.in_flight(worker, 1)
             await socket.send_str("two")
             assert await socket.receive_str() == "w1: two"
-    await until(lambda: (found := place.operator.worker(place.key(), "w1")) and found.in_flight == 0)
+    await place.in_flight(worker, 0)
 
 
 async def test_a_pool_with_one_slot_that_a_websocket_woke_serves_others_when_it_is_over(place: Place) -> None:
     worker = await cold(place, limit=1)
     async with place.session() as session:
         request = asyncio.create_task(session.ws_connect("/ws"))
-        await demanded(place)
+        await place.demanded()
         await place.pool(workers=(worker,))
         async with await request as socket:
             other = asyncio.create_task(session.get("/other"))
-            await queued(place, 1)
+            await place.queued(1)
             assert (await worker.counters())["most"] == 1
             await socket.send_str("still")
             assert await socket.receive_str() == "w1: still"
@@ -111,7 +107,7 @@ async def test_all_that_waited_is_served_and_never_more_at_a_time_than_the_limit
                 return answer.status
 
         requests = [asyncio.create_task(ask(number)) for number in range(100)]
-        await queued(place, 100)
+        await place.queued(100)
         await place.pool(workers=(worker,))
         statuses = await asyncio.gather(*requests)
     counted = await worker.counters()
@@ -130,7 +126,7 @@ async def test_first_requests_with_bodies_stay_within_the_limit_too(place: Place
                 return answer.status
 
         requests = [asyncio.create_task(ask(number)) for number in range(30)]
-        await queued(place, 30)
+        await place.queued(30)
         await place.pool(workers=(worker,))
         statuses = await asyncio.gather(*requests)
     counted = await worker.counters()
@@ -141,49 +137,80 @@ async def test_first_requests_with_bodies_stay_within_the_limit_too(place: Place
 
 async def test_demand_is_repeated_while_it_lasts_and_ends_with_the_client(place: Place) -> None:
     await cold(place)
+    await place.pool("other")
+    await place.site(pool="/", other="/other")
     async with place.session() as session:
         request = asyncio.create_task(session.get("/"))
         await until(lambda: place.operator.demands[place.key()] >= 2)
-        await queued(place, 1)
+        await place.queued(1)
         request.cancel()
-        await queued(place, 0)
+        await place.queued(0)
+        said = place.operator.demands[place.key()]
+        other = asyncio.create_task(session.get("/other"))
+        await until(lambda: place.operator.demands[place.key("other")] >= 3)  # two seconds or more
+        other.cancel()
+    assert place.operator.demands[place.key()] == said
 
 
-async def test_a_client_that_goes_frees_the_gate_for_the_next(place: Place) -> None:
+async def test_clients_that_give_up_while_they_ring_and_wait_cost_the_others_nothing(place: Place) -> None:
+    worker = await cold(place, limit=5)
+    chance = random.Random(34)
+    async with place.session() as session:
+        requests = [asyncio.create_task(session.get(f"/{number}")) for number in range(50)]
+        await until(lambda: place.waiting() == 50)
+        chance.shuffle(requests)
+        for request in requests[:10]:
+            request.cancel()
+        await place.pool(workers=(worker,))
+        for request in requests[10:15]:
+            request.cancel()
+        assert [(await request).status for request in requests[15:]] == [200] * 35
+    await until(lambda: place.waiting() == 0)
+
+
+async def test_the_ring_is_passed_on_when_the_one_who_rings_gives_up_again_and_again(place: Place) -> None:
+    worker = await cold(place)
+    async with place.session() as session:
+        requests = [asyncio.create_task(session.get("/")) for _ in range(20)]
+        await until(lambda: place.waiting() == 20)
+        for left, request in zip(range(19, 4, -1), requests[:15], strict=True):
+            request.cancel()
+            await until(lambda left=left: place.waiting() == left)  # type: ignore[misc]
+        await place.pool(workers=(worker,))
+        assert [(await request).status for request in requests[15:]] == [200] * 5
+
+
+async def test_a_client_that_goes_lets_the_next_one_ring(place: Place) -> None:
     worker = await cold(place)
     async with place.session() as session:
         gone = asyncio.create_task(session.get("/gone"))
-        await demanded(place)
+        await place.demanded()
         stays = asyncio.create_task(session.get("/stays"))
-        await queued(place, 2)
+        await place.queued(2)
         gone.cancel()
-        await queued(place, 1)
+        await place.queued(1)
         await place.pool(workers=(worker,))
         async with await stays as answer:
             assert answer.status == 200
     assert (await worker.counters())["total"] == 1
 
 
-async def test_a_client_that_gives_up_while_the_gate_carries_its_request_frees_the_place(place: Place) -> None:
+async def test_a_client_that_gives_up_frees_its_place_though_the_worker_does_not_notice(place: Place) -> None:
+    over = asyncio.Event()
+
+    async def stubborn(exchange: Exchange) -> None:
+        await over.wait()
+
+    place.limit = 1
     await place.pool()
     await place.site()
-    place.limit = 1
-    worker = place.worker(start=False)
-
-    async def stubborn(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Takes its time, whoever has gone meanwhile."""
-        await reader.readuntil(b"\r\n\r\n")
-        await over.wait()
-        writer.close()
-
-    over = asyncio.Event()
-    async with await asyncio.start_server(stubborn, "127.0.0.1", worker.worker.port), place.session() as session:
+    async with acted(place, stubborn) as worker, place.session() as session:
         request = asyncio.create_task(session.get("/"))
-        await demanded(place)
-        await place.pool(workers=(worker,))
-        await until(lambda: (found := place.operator.worker(place.key(), "w1")) and found.in_flight == 1)
+        await place.demanded()
+        await place.pool(workers=(worker.running,))
+        await place.in_flight(worker.running, 1)
         request.cancel()
-        await until(lambda: (found := place.operator.worker(place.key(), "w1")) and found.in_flight == 0)
+        await place.in_flight(worker.running, 0)
         over.set()
 
 
@@ -193,9 +220,9 @@ async def test_a_worker_that_starts_late_is_used_when_it_answers(place: Place) -
     worker = place.worker(start=False)
     async with place.session() as session:
         request = asyncio.create_task(session.get("/"))
-        await demanded(place)
+        await place.demanded()
         await place.pool(workers=(worker,))
-        await until(lambda: place.operator.state(place.key(), "w1") == "Waiting")
+        await place.state(worker, WorkerStatus.WAITING)
         worker.start()
         async with await request as answer:
             assert answer.status == 200
@@ -211,13 +238,17 @@ async def test_who_waits_too_long_gets_a_503_that_says_so(place: Place) -> None:
     await until(lambda: place.operator.reports[place.key()].rejected == 3)
 
 
-async def test_a_client_that_goes_in_the_middle_of_a_body_that_the_gate_stopped_reading_is_noticed(
-    place: Place,
-) -> None:
-    await cold(place)
-    _, writer = await asyncio.open_connection("127.0.0.1", place.node.port)
-    writer.write(f"POST / HTTP/1.1\r\nHost: {place.host}\r\nContent-Length: 20000000\r\n\r\n".encode())
-    writer.write(b"x" * 400_000)
-    await queued(place, 1)
-    writer.transport.abort()
-    await queued(place, 0)
+async def test_a_client_that_goes_in_the_middle_of_a_body_keeps_its_place_until_its_wait_is_over(place: Place) -> None:
+    """HAProxy does not read from a client while its buffer is full, so it does not see it go."""
+    place.limit = 1
+    await place.pool(queue_limit=1, queue_timeout=2)
+    await place.site()
+    async with client(place) as gone:
+        gone.send(gone.request("/", "Content-Length: 20000000", method="POST") + b"x" * 400_000)
+        await until(lambda: place.waiting() == 1)
+    await until(lambda: place.waiting() == 0)
+    async with place.session() as session:
+        request = asyncio.create_task(session.get("/"))
+        await place.demanded()
+        await place.pool(queue_limit=1, workers=(place.worker(),))
+        assert (await request).status == 200
