@@ -24,7 +24,7 @@ from webgarden.manifests.listener import Place
 from webgarden.manifests.worker import Images
 from webgarden.reconcile.listeners import DEFAULT, Listeners
 from webgarden.reconcile.pool import PoolReconciler
-from webgarden.reconcile.ports import Key, Kind
+from webgarden.reconcile.ports import Key, Kind, Outside
 from webgarden.reconcile.silence import Silence
 from webgarden.reconcile.site import SiteReconciler
 from webgarden.reconcile.webserver import WebServerReconciler
@@ -64,31 +64,14 @@ class Term:
     def _assemble(self) -> Workers:
         settings, store, client, hub = self._settings, self._store, self._client, self._hub
         recorder = EventRecorder(client, identity=settings.identity, clock=utc_now)
+        outside = Outside(store=store, writer=client, link=hub, recorder=recorder, clock=utc_now)
         listeners = Listeners(store, settings.namespace, utc_now)
         silence = Silence(listeners=listeners, connected=hub.connected, monotonic=time.monotonic)
-        pools = PoolReconciler(
-            store=store,
-            writer=client,
-            link=hub,
-            recorder=recorder,
-            listeners=listeners,
-            silence=silence,
-            images=Images(worker=settings.worker_image, pull_policy=settings.image_pull_policy),
-            clock=utc_now,
-        )
-        sites = SiteReconciler(
-            store=store, writer=client, link=hub, recorder=recorder, listeners=listeners, clock=utc_now
-        )
+        images = Images(worker=settings.worker_image, pull_policy=settings.image_pull_policy)
+        pools = PoolReconciler(outside, listeners=listeners, silence=silence, images=images)
+        sites = SiteReconciler(outside, listeners=listeners)
         servers = WebServerReconciler(
-            store=store,
-            writer=client,
-            link=hub,
-            recorder=recorder,
-            listeners=listeners,
-            silence=silence,
-            place=self._place(),
-            initial=settings.web_server,
-            clock=utc_now,
+            outside, listeners=listeners, silence=silence, place=self._place(), initial=settings.web_server
         )
         looks = {Kind.POOL: pools.reconcile, Kind.SITE: sites.reconcile, Kind.WEB_SERVER: servers.reconcile}
         return Workers(queue=self._queue, reconcilers=looks, clock=utc_now)

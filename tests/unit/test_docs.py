@@ -21,6 +21,7 @@ from webgarden.api import crd, reference
 from webgarden.api.kinds import APPLICATION_POOL
 from webgarden.policy import Reason
 from webgarden.reconcile import events, site
+from webgarden.reconcile.ports import Event
 from webgarden_listener import bell
 from webgarden_listener.haproxy import config
 from webgarden_listener.haproxy.rules import answering, logging
@@ -205,9 +206,9 @@ def test_every_event_is_told_with_its_id() -> None:
     assert told == {(e.reason, "Warning" if e.warning else "Normal", str(e.was_id)) for e in every_event()}
 
 
-def every_event() -> list[events.Event]:
+def every_event() -> list[Event]:
     made = {name for name, one in vars(events).items() if inspect.isfunction(one) and one.__module__ == events.__name__}
-    known = {"failed", "recycling", "recycled", "idle", "started", "senseless_wish", "unknown_worker", "dataclass"}
+    known = {"failed", "recycling", "recycled", "idle", "started", "senseless_wish", "unknown_worker"}
     known |= {"site_refused", "listener_silent"}
     assert made <= known, "an Event that the pages do not know"
     failures = [events.failed("w", kind, "") for kind in events._FAILURES]

@@ -12,7 +12,7 @@ import webgarden_link as link
 from webgarden.api.resource import API_VERSION
 from webgarden.cluster.store import MemoryStore
 from webgarden.reconcile.listeners import Listeners
-from webgarden.reconcile.ports import Body, Key, Kind, SiteFacts
+from webgarden.reconcile.ports import Body, Event, Key, Kind, Outside, SiteFacts
 from webgarden.reconcile.site import SiteReconciler
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -36,7 +36,7 @@ class Play:
         self.change(1)
         listeners = Listeners(self.store, "web", lambda: NOW)
         parts: Any = {"store": self.store, "writer": self, "link": self, "recorder": self}
-        self.reconciler = SiteReconciler(**parts, listeners=listeners, clock=lambda: NOW)
+        self.reconciler = SiteReconciler(Outside(**parts, clock=lambda: NOW), listeners=listeners)
 
     def change(self, generation: int, **application: str) -> None:
         known = self.store.get(KEY) or {}
@@ -74,9 +74,9 @@ class Play:
         self.writes += 1
         self.store.put(Kind.SITE, {**body, "status": status})
 
-    async def record(self, about: Body, *, reason: str, message: str, warning: bool = False) -> None:
-        assert warning and about["kind"] == "Site" and message
-        self.told.append(reason)
+    async def record(self, about: Body, event: Event) -> None:
+        assert event.warning and about["kind"] == "Site" and event.message
+        self.told.append(event.reason)
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ class Hub:
 
     def pool_facts(self, pool: str, leaving: Collection[str] = ()) -> PoolFacts:
         known = self._pools.get(pool)
-        return known.facts(self._peers, leaving, self._clock()) if known else PoolFacts()
+        return known.facts(self._clock(), connected=self._peers, leaving=leaving) if known else PoolFacts()
 
     def site_facts(self, site: str) -> SiteFacts:
         known = self._sites.get(site)
@@ -124,7 +124,7 @@ class Hub:
         for pool in self._pools.values():
             pool.leave(peer.name, now)
         for key, site in self._sites.items():
-            if site.leave(peer.name, self._peers):
+            if site.leave(peer.name, connected=self._peers):
                 self._touched(Kind.SITE, key)
 
     def hear(self, peer: Peer, message: link.Message) -> None:
@@ -143,12 +143,12 @@ class Hub:
 
     def _hear_pool(self, peer: Peer, report: link.PoolReport) -> None:
         if (known := self._pools.get(report.key)) is not None:
-            known.hear(peer.name, report, self._clock())
+            known.hear(peer.name, report, now=self._clock())
             self._touched(Kind.POOL, report.key)
 
     def _hear_site(self, peer: Peer, report: link.SiteReport) -> None:
         known = self._sites.get(report.key)
-        if known is not None and known.hear(peer.name, report, self._peers):
+        if known is not None and known.hear(peer.name, report, connected=self._peers):
             self._touched(Kind.SITE, report.key)
 
     def _hear_demand(self, peer: Peer, demand: link.Demand) -> None:

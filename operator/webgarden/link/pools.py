@@ -37,7 +37,7 @@ class _Worker:
     running: dict[str, int] = field(default_factory=dict)
     """Listener -> requests in flight when it was last heard, which may have been on an earlier connection."""
 
-    def hear(self, life: Life, report: link.WorkerReport, now: datetime) -> None:
+    def hear(self, life: Life, report: link.WorkerReport, *, now: datetime) -> None:
         listener, _ = life
         # Of a life that is new to us the requests may be from long ago, unless its listener is not.
         counted = self.requests.get(life, 0 if listener in self.running else report.requests)
@@ -53,12 +53,28 @@ class _Worker:
             self.active = now
 
 
+@dataclass(frozen=True)
+class _Heard:
+    """A listener's last report on the connection that it has."""
+
+    report: link.PoolReport
+    workers: dict[str, link.WorkerReport]
+
+    @classmethod
+    def of(cls, report: link.PoolReport) -> _Heard:
+        return cls(report, {worker.name: worker for worker in report.workers})
+
+    def drained(self, worker: str) -> bool:
+        """Or no longer known there."""
+        seen = self.workers.get(worker)
+        return seen is None or seen.state is link.WorkerStatus.DRAINED
+
+
 class PoolRecord:
     def __init__(self, entry: link.Pool) -> None:
         self.entry = entry
         self._workers = {worker.name: _Worker(asked=entry.version) for worker in entry.workers}
-        self._reports: dict[str, link.PoolReport] = {}
-        """Listener -> what it said last on the connection that it has."""
+        self._heard: dict[str, _Heard] = {}
         self._demand: dict[str, datetime] = {}
         self._rejected: dict[Life, int] = {}
 
@@ -72,68 +88,58 @@ class PoolRecord:
             self._workers[worker.name] = kept
         self.entry = entry
 
-    def hear(self, listener: str, report: link.PoolReport, now: datetime) -> None:
+    def hear(self, listener: str, report: link.PoolReport, *, now: datetime) -> None:
         life = (listener, report.boot)
-        self._reports[listener] = report
+        self._heard[listener] = _Heard.of(report)
         if report.rejected:
             self._rejected[life] = max(report.rejected, self._rejected.get(life, 0))
         for worker in report.workers:
             if (known := self._workers.get(worker.name)) is not None:
-                known.hear(life, worker, now)
+                known.hear(life, worker, now=now)
 
     def hear_demand(self, listener: str, now: datetime) -> None:
         self._demand[listener] = now
 
     def leave(self, listener: str, now: datetime) -> None:
         """The listener has no connection any more."""
-        self._reports.pop(listener, None)
+        self._heard.pop(listener, None)
         self._demand.pop(listener, None)
         for worker in self._workers.values():
             worker.leave(listener, now)
 
-    def facts(self, connected: Collection[str], leaving: Collection[str], now: datetime) -> PoolFacts:
+    def facts(self, now: datetime, *, connected: Collection[str], leaving: Collection[str]) -> PoolFacts:
         """`leaving`: listeners that take no new worker."""
         staying = [listener for listener in connected if listener not in leaving]
         return PoolFacts(
             demand=any(now - time < DEMAND_LASTS for time in self._demand.values()),
-            queued=sum(report.queued for report in self._reports.values()),
+            queued=sum(heard.report.queued for heard in self._heard.values()),
             rejected=sum(self._rejected.values()),
-            workers={worker.name: self._worker_facts(worker, connected, staying, now) for worker in self.entry.workers},
+            workers={
+                worker.name: self._worker_facts(worker, now, connected=connected, staying=staying)
+                for worker in self.entry.workers
+            },
         )
 
     def _worker_facts(
-        self, worker: link.Worker, connected: Collection[str], staying: Collection[str], now: datetime
+        self, worker: link.Worker, now: datetime, *, connected: Collection[str], staying: Collection[str]
     ) -> WorkerFacts:
         known = self._workers[worker.name]
-        heard = [seen for listener in connected if (seen := self._seen(listener, worker.name)) is not None]
-        current = [self._seen(listener, worker.name, since=known.asked) for listener in staying]
+        seen = [found for heard in self._heard.values() if (found := heard.workers.get(worker.name)) is not None]
+        told = {name: heard for name, heard in self._heard.items() if heard.report.version >= known.asked}
+        current = [told[name].workers.get(worker.name) if name in told else None for name in staying]
         if known.sought is None and current and all(current):
             known.sought = now
-        draining = worker.state is link.WorkerState.DRAINING
+        confirmed = told.keys() >= set(connected) and all(heard.drained(worker.name) for heard in told.values())
         return WorkerFacts(
             sought_since=known.sought,
-            seen=any(_answered(seen) for seen in heard),
-            serving=bool(current) and all(seen and seen.state is link.WorkerStatus.SERVING for seen in current),
-            down=any(seen.state is link.WorkerStatus.DOWN for seen in heard),
-            drained=draining and all(self._drained(listener, worker.name, known.asked) for listener in connected),
-            in_flight=sum(seen.in_flight for seen in heard),
+            seen=any(_answered(one) for one in seen),
+            serving=bool(current) and all(one and one.state is link.WorkerStatus.SERVING for one in current),
+            down=any(one.state is link.WorkerStatus.DOWN for one in seen),
+            drained=worker.state is link.WorkerState.DRAINING and confirmed,
+            in_flight=sum(one.in_flight for one in seen),
             requests=sum(known.requests.values()),
             last_activity=known.active,
         )
-
-    def _seen(self, listener: str, worker: str, *, since: int = 0) -> link.WorkerReport | None:
-        """What the listener says of the worker, at that version of the pool or a later one."""
-        report = self._reports.get(listener)
-        if report is None or report.version < since:
-            return None
-        return next((seen for seen in report.workers if seen.name == worker), None)
-
-    def _drained(self, listener: str, worker: str, since: int) -> bool:
-        report = self._reports.get(listener)
-        if report is None or report.version < since:
-            return False
-        seen = self._seen(listener, worker)
-        return seen is None or seen.state is link.WorkerStatus.DRAINED
 
 
 def _answered(seen: link.WorkerReport) -> bool:

@@ -20,14 +20,14 @@ class SiteRecord:
         self.facts = SiteFacts()
         self._reports: dict[str, link.SiteReport] = {}
 
-    def hear(self, listener: str, report: link.SiteReport, connected: Collection[str]) -> bool:
+    def hear(self, listener: str, report: link.SiteReport, *, connected: Collection[str]) -> bool:
         """Returns whether the facts differ now: most reports say what is known."""
         if report.version < self.entry.version:
             return False
         self._reports[listener] = report
         return self._settle(connected)
 
-    def leave(self, listener: str, connected: Collection[str]) -> bool:
+    def leave(self, listener: str, *, connected: Collection[str]) -> bool:
         """The listener has no connection any more. Returns whether the facts differ now."""
         self._reports.pop(listener, None)
         return self._settle(connected)

@@ -16,7 +16,7 @@ from webgarden.manifests import names
 from webgarden.manifests.worker import Scaling, deployment, owner, scale
 from webgarden.policy import Decision, Discard, Leaving, PoolView, PutBack, Reason, Retire, Revision, TakeOut, Worker
 from webgarden.reconcile import events, observing
-from webgarden.reconcile.ports import Body, Key, Kind, Recorder, Refused, Writer
+from webgarden.reconcile.ports import Body, Event, Key, Kind, Recorder, Refused, Writer
 
 CUT_SECONDS = 3
 """Grace of a worker whose time is up: `preStop` and a moment."""
@@ -175,11 +175,5 @@ class Acting:
                 key = Key(Kind.DEPLOYMENT, self._pool.metadata.namespace, revision.name)
                 await self._writer.delete(key, uid="")
 
-    async def _tell(self, event: events.Event) -> None:
-        await self._recorder.record(
-            self._pool.as_dict(),
-            reason=event.reason,
-            message=event.message,
-            warning=event.warning,
-            was_id=event.was_id,
-        )
+    async def _tell(self, event: Event) -> None:
+        await self._recorder.record(self._pool.as_dict(), event)

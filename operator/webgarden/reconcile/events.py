@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from webgarden.manifests import names
 from webgarden.policy import Reason
-
-
-@dataclass(frozen=True)
-class Event:
-    reason: str
-    message: str
-    was_id: int = 0
-    warning: bool = False
-
+from webgarden.reconcile.ports import Event
 
 _FAILURES = {
     Reason.CRASH: ("WorkerCrashed", 5009),

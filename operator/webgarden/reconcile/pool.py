@@ -23,7 +23,7 @@ from webgarden.reconcile import events, invalid, observing, status
 from webgarden.reconcile.acting import Acting
 from webgarden.reconcile.listeners import Listeners
 from webgarden.reconcile.observing import Memory, Observation
-from webgarden.reconcile.ports import Body, Clock, Key, Kind, Link, Recorder, Store, Writer
+from webgarden.reconcile.ports import Body, Key, Kind, Outside
 from webgarden.reconcile.silence import Silence
 from webgarden.routing import Endpoint, Refusing, pool_entry
 
@@ -59,26 +59,15 @@ class _Memory:
 
 
 class PoolReconciler:
-    def __init__(
-        self,
-        *,
-        store: Store,
-        writer: Writer,
-        link: Link,
-        recorder: Recorder,
-        listeners: Listeners,
-        silence: Silence,
-        images: Images,
-        clock: Clock,
-    ) -> None:
-        self._store = store
-        self._writer = writer
-        self._link = link
-        self._recorder = recorder
+    def __init__(self, outside: Outside, *, listeners: Listeners, silence: Silence, images: Images) -> None:
+        self._store = outside.store
+        self._writer = outside.writer
+        self._link = outside.link
+        self._recorder = outside.recorder
+        self._clock = outside.clock
         self._listeners = listeners
         self._silence = silence
         self._images = images
-        self._clock = clock
         self._memories: dict[Key, _Memory] = {}
 
     async def reconcile(self, key: Key) -> datetime | None:
@@ -122,9 +111,9 @@ class PoolReconciler:
         worker = observing.wished_worker(memory.wish)
         pods = self._store.of_pool(Kind.POD, Key(Kind.POOL, pool.metadata.namespace, pool.metadata.name))
         if observing.wished_time(memory.wish) is None:
-            await self._tell(pool.as_dict(), events.senseless_wish(memory.wish))
+            await self._recorder.record(pool.as_dict(), events.senseless_wish(memory.wish))
         elif worker and worker not in (pod["metadata"]["name"] for pod in pods):
-            await self._tell(pool.as_dict(), events.unknown_worker(worker))
+            await self._recorder.record(pool.as_dict(), events.unknown_worker(worker))
 
     def _usable(self, key: Key, number: str, memory: _Memory) -> str:
         """The revision to work with: of a template that was refused, the newest Deployment's before it."""
@@ -197,11 +186,11 @@ class PoolReconciler:
         memory.status_written = seen.now
         about = seen.pool.as_dict()
         for failure in status.new_failures(view, decision, seen.now):
-            await self._tell(about, events.failed(failure.worker, failure.kind, failure.message))
+            await self._recorder.record(about, events.failed(failure.worker, failure.kind, failure.message))
         there = {w.name for w in view.workers}
         memory.recycled = {r.worker for r in recycles if not r.failed} | (memory.recycled & there)
         for done in recycles:
-            await self._tell(about, events.recycled(done.worker, done.reason, failure=done.failed))
+            await self._recorder.record(about, events.recycled(done.worker, done.reason, failure=done.failed))
 
     @staticmethod
     def _worth_writing(old: ApplicationPoolStatus, new: ApplicationPoolStatus, memory: _Memory, now: datetime) -> bool:
@@ -221,11 +210,6 @@ class PoolReconciler:
         if seen.facts.workers and memory.status_written is not None:
             looks.append(max(seen.now + timedelta(seconds=1), memory.status_written + COUNTERS_EVERY))
         return min(looks, default=None)
-
-    async def _tell(self, about: Body, event: events.Event) -> None:
-        await self._recorder.record(
-            about, reason=event.reason, message=event.message, warning=event.warning, was_id=event.was_id
-        )
 
 
 def _gives(site: Body, pool: str) -> bool:

@@ -84,12 +84,19 @@ class Writer(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Event:
+    reason: str
+    message: str
+    was_id: int = 0
+    """Of the Windows event that means the same; 0: there is none."""
+    warning: bool = False
+
+
 class Recorder(Protocol):
     """Events, on transitions only."""
 
-    async def record(
-        self, about: Body, *, reason: str, message: str, warning: bool = False, was_id: int = 0
-    ) -> None: ...
+    async def record(self, about: Body, event: Event) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -153,3 +160,14 @@ class Link(Protocol):
 
 
 Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outside:
+    """All of it, for whoever looks at resources."""
+
+    store: Store
+    writer: Writer
+    link: Link
+    recorder: Recorder
+    clock: Clock

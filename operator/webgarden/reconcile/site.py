@@ -18,7 +18,7 @@ from webgarden.api.site import BindingStatus, Site, SiteStatus
 from webgarden.reconcile import events, invalid
 from webgarden.reconcile.listeners import Listeners
 from webgarden.reconcile.naming import bindings_of
-from webgarden.reconcile.ports import Body, Clock, Key, Kind, Link, Recorder, SiteFacts, Store, Writer
+from webgarden.reconcile.ports import Body, Key, Kind, Outside, SiteFacts
 from webgarden.routing import Claim, claims, requires, site_entry
 
 Verdict = tuple[Truth, str, str]
@@ -28,15 +28,13 @@ REFUSALS = frozenset({TOO_OLD, REFUSED})
 
 
 class SiteReconciler:
-    def __init__(
-        self, *, store: Store, writer: Writer, link: Link, recorder: Recorder, listeners: Listeners, clock: Clock
-    ) -> None:
-        self._store = store
-        self._writer = writer
-        self._link = link
-        self._recorder = recorder
+    def __init__(self, outside: Outside, *, listeners: Listeners) -> None:
+        self._store = outside.store
+        self._writer = outside.writer
+        self._link = outside.link
+        self._recorder = outside.recorder
+        self._clock = outside.clock
         self._listeners = listeners
-        self._clock = clock
 
     async def reconcile(self, key: Key) -> datetime | None:
         body = self._store.get(key)
@@ -62,8 +60,7 @@ class SiteReconciler:
         _, reason, message = published
         before = _condition(site, "Published")
         if reason in REFUSALS and (before is None or before.reason != reason):
-            event = events.site_refused(reason, message)
-            await self._recorder.record(body, reason=event.reason, message=event.message, warning=event.warning)
+            await self._recorder.record(body, events.site_refused(reason, message))
 
     def _rivals(self, mine: Body) -> Iterable[Site]:
         """Sites that claim what this one claims. Only those are looked at: there may be thousands of others."""

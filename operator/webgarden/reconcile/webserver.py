@@ -24,7 +24,7 @@ from webgarden.manifests import names
 from webgarden.manifests.listener import Place, objects
 from webgarden.reconcile import events, invalid, release
 from webgarden.reconcile.listeners import Listeners
-from webgarden.reconcile.ports import Body, Clock, Key, Kind, Link, Recorder, Refused, Store, Writer
+from webgarden.reconcile.ports import Body, Key, Kind, Outside, Refused
 from webgarden.reconcile.sharing import Sharing
 from webgarden.reconcile.silence import PATIENCE, Silence
 
@@ -37,28 +37,24 @@ SOON = timedelta(seconds=5)
 class WebServerReconciler:
     def __init__(
         self,
+        outside: Outside,
         *,
-        store: Store,
-        writer: Writer,
-        link: Link,
-        recorder: Recorder,
         listeners: Listeners,
         silence: Silence,
         place: Place,
         initial: dict[str, Any] | None,
-        clock: Clock,
     ) -> None:
         """`initial`: the spec that the chart wants, or None when somebody else keeps the WebServer."""
-        self._store = store
-        self._writer = writer
-        self._link = link
-        self._recorder = recorder
+        self._store = outside.store
+        self._writer = outside.writer
+        self._link = outside.link
+        self._recorder = outside.recorder
+        self._clock = outside.clock
         self._listeners = listeners
         self._silence = silence
         self._sharing = Sharing()
         self._place = place
         self._initial = initial
-        self._clock = clock
         self._applied: dict[str, tuple[str, datetime]] = {}
         """Kind -> what was applied, and when."""
         self._kept = ""
@@ -94,8 +90,7 @@ class WebServerReconciler:
         name = self._silence.due()
         if name and (pod := self._store.get(self._listeners.key(name))) is not None:
             await self._writer.delete(self._listeners.key(name), uid=pod["metadata"]["uid"])
-            event = events.listener_silent(name, PATIENCE)
-            await self._recorder.record(body, reason=event.reason, message=event.message, warning=event.warning)
+            await self._recorder.record(body, events.listener_silent(name, PATIENCE))
         return silent
 
     async def _keep(self) -> None:
