@@ -10,13 +10,12 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
+from anyio import to_thread
 from uvicorn.loops.auto import auto_loop_factory
 
 from webgarden_worker import logs, settings
-from webgarden_worker.applications import Kind
 from webgarden_worker.control import Control, token_reader
 from webgarden_worker.errors import WorkerError
 from webgarden_worker.host import Host
@@ -27,8 +26,12 @@ from webgarden_worker.routes import Routes
 from webgarden_worker.serving import serve
 from webgarden_worker.settings import Settings
 from webgarden_worker.stopping import Stopping
+from webgarden_worker.threads import Threads
 from webgarden_worker.traffic import Traffic
 
+LEAST_THREADS = 40
+"""Of synchronous ASGI endpoints and of files, as everywhere with anyio. `WEBGARDEN_THREADS` may be 1 for the sake of a WSGI
+program, and they are not meant then."""
 _log = logging.getLogger("webgarden_worker")
 
 
@@ -48,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(settings: Settings) -> int:
     stopping = Stopping(limit_seconds=settings.shutdown_seconds)
     stopping.install()
-    threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="wsgi")
+    threads = Threads(settings.threads)
     loaded = load(settings.applications, threads=threads)
     logs.switch_on_again()
     logs.describe(settings)
@@ -58,15 +61,14 @@ def run(settings: Settings) -> int:
     return 1 if cut else 0
 
 
-async def host(loaded: Sequence[Loaded], *, settings: Settings, threads: ThreadPoolExecutor, stopping: Stopping) -> int:
+async def host(loaded: Sequence[Loaded], *, settings: Settings, threads: Threads, stopping: Stopping) -> int:
     """Serve until told to stop; returns how many requests had to be cut."""
     traffic = Traffic()
     lifespans = Lifespans(loaded)
     routes = Routes((one.application.site, one.application.path, one.asgi) for one in loaded)
-    has_wsgi = any(one.application.kind is Kind.WSGI for one in loaded)
-    ping = Ping(threads=threads if has_wsgi else None)
-    control = Control(traffic=traffic, ping=ping, pool=settings.pool, worker=settings.worker)
+    control = Control(traffic=traffic, ping=Ping(threads=threads), pool=settings.pool, worker=settings.worker)
     token = token_reader(settings.control_token_file) if settings.control_token_file else None
+    to_thread.current_default_thread_limiter().total_tokens = max(LEAST_THREADS, settings.threads)
     await lifespans.start()
     try:
         return await serve(

@@ -10,7 +10,6 @@ import functools
 import importlib
 import inspect
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from webgarden_worker.applications import Application, Kind
 from webgarden_worker.errors import LoadError
 from webgarden_worker.roots import open_roots
 from webgarden_worker.static import static_files
+from webgarden_worker.threads import Threads
 from webgarden_worker.wsgi import WSGIApplication
 
 _ARGUMENTS = {Kind.ASGI: ("scope", "receive", "send"), Kind.WSGI: ("environ", "start_response")}
@@ -32,7 +32,7 @@ class Loaded:
     asgi: ASGIApp
 
 
-def load(applications: Sequence[Application], *, threads: ThreadPoolExecutor) -> tuple[Loaded, ...]:
+def load(applications: Sequence[Application], *, threads: Threads) -> tuple[Loaded, ...]:
     """Load all of them or raise `LoadError` for the first that fails."""
     for application in applications:
         if application.root is not None and not Path(application.root).is_dir():
@@ -48,7 +48,7 @@ def load(applications: Sequence[Application], *, threads: ThreadPoolExecutor) ->
     return tuple(loaded)
 
 
-def _load(application: Application, *, threads: ThreadPoolExecutor) -> ASGIApp:
+def _load(application: Application, *, threads: Threads) -> ASGIApp:
     if application.kind is Kind.STATIC:
         return static_files(Path(application.root or ""))
     target = _import(application)

@@ -23,6 +23,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from webgarden_worker.errors import WorkerError
+from webgarden_worker.protocol import Protocol
 from webgarden_worker.settings import Settings
 from webgarden_worker.stopping import Stopping
 
@@ -65,7 +66,7 @@ def _config(application: ASGIApp, *, settings: Settings, shutdown_seconds: int) 
     return uvicorn.Config(
         application,
         interface="asgi3",
-        http="httptools",
+        http=Protocol,
         ws="websockets-sansio",
         lifespan="off",
         log_config=None,
