@@ -18,6 +18,10 @@ def test_a_list_is_read() -> None:
     assert pages == Application(site="ns/shop", path="/pages", kind=Kind.STATIC, root="/srv/pages")
 
 
+def test_a_factory_has_parentheses() -> None:
+    assert parse(json.dumps([{**SHOP, "target": "shop.main:make.app()"}]))[0].target == "shop.main:make.app()"
+
+
 def test_nothing_is_no_applications() -> None:
     assert parse("") == parse("[]") == ()
 
@@ -41,7 +45,9 @@ def test_a_program_may_be_installed_in_the_image_and_need_no_root() -> None:
         ({"path": "/a/../b"}, "'..' segment"),
         ({"target": None}, "package.module:attribute"),
         ({"target": "shop.main"}, "package.module:attribute"),
-        ({"target": "shop:create()"}, "package.module:attribute"),
+        ({"target": "shop:create('x')"}, "package.module:attribute"),
+        ({"target": "shop:create()()"}, "package.module:attribute"),
+        ({"path": "/caf%C3%A9"}, "may have letters, digits and . _ ~ @ + , = -"),
         ({"root": "srv"}, "must be an absolute path"),
         ({"port": "80"}, "unknown keys: port"),
         ({"path": 7}, "path must be a string"),

@@ -1,8 +1,8 @@
 """The applications a worker is told to host: `WEBGARDEN_APPLICATIONS`, read and checked.
 
 A JSON list of objects `{"site": "namespace/name", "path": "/", "kind": "ASGI", "target": "package.module:attribute",
-"root": "/srv/app"}`. For ASGI and WSGI `target` names a plain attribute, not a factory to be called: a call hides
-which arguments an application got. `root` is put on the import path. For Static `root` is the directory served.
+"root": "/srv/app"}`. For ASGI and WSGI `target` names the application, or with `()` behind it a factory that is called
+without arguments. `root` is put on the import path. For Static `root` is the directory served.
 
 Nothing is accepted and then ignored: an unknown key, a `target` for static files or a kind that this worker cannot
 run is an error. Null counts as absent.
@@ -20,7 +20,8 @@ from webgarden_worker.errors import SettingsError
 VARIABLE = "WEBGARDEN_APPLICATIONS"
 _KEYS = {"site", "path", "kind", "target", "root"}
 _SITE = re.compile(r"[a-z0-9][-a-z0-9]*/[a-z0-9][-.a-z0-9]*")
-_TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_PATH = re.compile(r"[A-Za-z0-9._~@+,=/-]+")  # What nobody writes percent-encoded, so that it can be compared as it is.
+_TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*(\(\))?")
 
 
 class Kind(Enum):
@@ -91,6 +92,8 @@ def _check_path(path: str, *, where: str) -> None:
     whole = path == "/" or all(segment not in ("", ".", "..") for segment in segments)
     if not path.startswith("/") or not whole:
         raise SettingsError(f"{where}.path {path!r} must begin with / and have no empty, '.' or '..' segment")
+    if not _PATH.fullmatch(path):
+        raise SettingsError(f"{where}.path {path!r} may have letters, digits and . _ ~ @ + , = - in its segments")
 
 
 def _check_target(application: Application, *, where: str) -> None:
@@ -102,7 +105,9 @@ def _check_target(application: Application, *, where: str) -> None:
         if application.root is None:
             raise SettingsError(f"{where}.root is missing: static files need a directory")
     elif application.target is None or not _TARGET.fullmatch(application.target):
-        raise SettingsError(f"{where}.target {application.target!r} is not of the form package.module:attribute")
+        raise SettingsError(
+            f"{where}.target {application.target!r} is not of the form package.module:attribute or package.module:factory()"
+        )
 
 
 def _refuse_doubles(applications: Iterable[Application]) -> None:

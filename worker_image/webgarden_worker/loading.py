@@ -4,11 +4,15 @@ Modules are imported before any event loop runs, as under gunicorn: a WSGI progr
 while it is imported. What needs a running loop belongs into the ASGI lifespan. One target that is mounted at several
 paths is loaded once. A target is checked for the number of arguments it takes, because a WSGI program hosted as ASGI
 would otherwise fail at every request instead of once, here.
+
+A program is imported, and its factory called, with its root as the working directory. Where there are several roots,
+requests find the first one's, since a process has one working directory.
 """
 
 import functools
 import importlib
 import inspect
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +41,8 @@ def load(applications: Sequence[Application], *, threads: Threads) -> tuple[Load
     for application in applications:
         if application.root is not None and not Path(application.root).is_dir():
             raise LoadError(f"{application}: there is no directory {application.root}")
-    open_roots(a.root for a in applications if a.kind is not Kind.STATIC and a.root is not None)
+    roots = list(dict.fromkeys(a.root for a in applications if a.kind is not Kind.STATIC and a.root is not None))
+    open_roots(roots)
     seen: dict[tuple[Kind, str | None, str | None], ASGIApp] = {}
     loaded = []
     for application in applications:
@@ -45,19 +50,41 @@ def load(applications: Sequence[Application], *, threads: Threads) -> tuple[Load
         if key not in seen:
             seen[key] = _load(application, threads=threads)
         loaded.append(Loaded(application, seen[key]))
+    if len(roots) > 1:
+        os.chdir(roots[0])
     return tuple(loaded)
 
 
 def _load(application: Application, *, threads: Threads) -> ASGIApp:
     if application.kind is Kind.STATIC:
         return static_files(Path(application.root or ""))
-    target = _import(application)
+    if application.root is not None:
+        _work_in(application, application.root)
+    target = _made(application)
     _check_arguments(application, target)
     return WSGIApplication(target, threads=threads) if application.kind is Kind.WSGI else target
 
 
-def _import(application: Application) -> Any:  # noqa: ANN401 (it is somebody else's object)
-    module_name, _, attributes = (application.target or "").partition(":")
+def _work_in(application: Application, root: str) -> None:
+    try:
+        os.chdir(root)
+    except OSError as error:
+        raise LoadError(f"{application}: {error}") from None
+
+
+def _made(application: Application) -> Any:  # noqa: ANN401 (it is somebody else's object)
+    target = application.target or ""
+    found = _import(application, target.removesuffix("()"))
+    if not target.endswith("()"):
+        return found
+    try:
+        return found()
+    except (Exception, SystemExit) as error:
+        raise LoadError(f"{application}: cannot be made: {type(error).__name__}: {error}") from error
+
+
+def _import(application: Application, target: str) -> Any:  # noqa: ANN401
+    module_name, _, attributes = target.partition(":")
     try:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:  # Anything may be raised by a program while it is imported.
