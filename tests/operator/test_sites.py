@@ -101,14 +101,3 @@ def test_a_port_that_the_listener_has_not_is_refused(yard: Yard) -> None:
     yard.create("sites", "shop", spec)
     until(lambda: yard.condition("Accepted", plural="sites").get("status") == "False", "it is refused")
     assert "8081" in yard.condition("Accepted", plural="sites")["message"]
-
-
-def test_what_the_worker_image_runs_is_in_the_environment_of_the_worker(yard: Yard) -> None:
-    application = {"path": "/", "pool": "shop", "app": {"kind": "WSGI", "target": "shop.wsgi:application"}}
-    yard.create("sites", "shop", {"bindings": [{"host": "app.test"}], "applications": [application]})
-    yard.pool(startMode="AlwaysRunning", worker={})
-    (worker,) = yard.warm()
-    (container,) = yard.get("pods", worker)["spec"]["containers"]
-    environment = {e["name"]: e.get("value") for e in container["env"]}
-    assert container["image"] == "worker:test"
-    assert '"target": "shop.wsgi:application"' in environment["WEBGARDEN_APPLICATIONS"]

@@ -85,6 +85,11 @@ class _Negotiated(Response):
         await response(scope, receive, send)
 
 
+class _File(FileResponse):
+    chunk_size = 256 * 1024
+    """Each is a trip through a thread."""
+
+
 def _variants(path: str) -> list[_Variant]:
     """Compressed ones, best first."""
     found = []
@@ -98,11 +103,11 @@ def _variants(path: str) -> list[_Variant]:
     return found
 
 
-def _answer(variant: _Variant, media_type: str, *, varies: bool) -> FileResponse:
+def _answer(variant: _Variant, media_type: str, *, varies: bool) -> Response:
     headers = {"vary": "Accept-Encoding"} if varies else {}
     if variant.encoding:
         headers["content-encoding"] = variant.encoding
-    return FileResponse(variant.path, headers=headers, media_type=media_type, stat_result=variant.found)
+    return _File(variant.path, headers=headers, media_type=media_type, stat_result=variant.found)
 
 
 def media_type(path: str) -> str:
