@@ -42,7 +42,7 @@ class Cgi:
     """How programs are run."""
 
     timeout_seconds: float = 900
-    handlers: Mapping[str, str] = field(default_factory=dict)
+    handlers: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Extension of a script, with its dot and in lower case -> the program that is started with it."""
 
 

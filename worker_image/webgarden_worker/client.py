@@ -20,6 +20,8 @@ class Client:
         self._send = send
         self._watch: asyncio.Task[None] | None = None
         self.gone = asyncio.Event()
+        self.begun = False
+        """Whether it has the answer's head."""
         if not has_body(scope):
             self._begin_to_watch()
 
@@ -37,6 +39,7 @@ class Client:
     async def send(self, message: Message) -> None:
         if self.gone.is_set():
             raise ClientGone("the client closed the connection before the response was complete")
+        self.begun = True
         await self._send(message)
 
     def forget(self) -> None:

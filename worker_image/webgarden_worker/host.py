@@ -8,11 +8,12 @@ as `webgarden_worker.rest`: whoever must tell `/` from `%2F` needs it. The site'
 
 from urllib.parse import unquote
 
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from webgarden_worker.answers import proper
+from webgarden_worker.cgi import redirects
 from webgarden_worker.lifespans import Lifespans
 from webgarden_worker.paths import REST, normalised
 from webgarden_worker.routes import Match, Routes
@@ -34,13 +35,14 @@ class Host:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._traffic.request():
-            await self._answer(scope, receive, proper(send, closing=lambda: self._traffic.draining))
+            send = proper(send, closing=lambda: self._traffic.draining)
+            await redirects.following(self._answer, scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         site = _site(scope)
         match = self._routes.find(site, normalised(scope["raw_path"].decode("latin-1")))
         if match is None:
-            await _refuse(self._nothing(site, scope["path"]), scope, receive, send)
+            await _refuse(self._nothing(site, scope), scope, receive, send)
             return
         await match.application(self._seen(scope, match), receive, send)
 
@@ -53,8 +55,10 @@ class Host:
             REST: match.rest,
         }
 
-    def _nothing(self, site: str | None, path: str) -> Response:
-        return nothing_hosted(pool=self._pool) if self._empty else no_such_application(site=site, path=path)
+    def _nothing(self, site: str | None, scope: Scope) -> Response:
+        if location := scope.get(redirects.LOCATION):
+            return RedirectResponse(location, 302)
+        return nothing_hosted(pool=self._pool) if self._empty else no_such_application(site=site, path=scope["path"])
 
 
 def _site(scope: Scope) -> str | None:

@@ -14,13 +14,14 @@ import importlib
 import inspect
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from starlette.types import ASGIApp
 
 from webgarden_worker.applications import Application, Kind
+from webgarden_worker.cgi.application import cgi_programs
 from webgarden_worker.errors import LoadError
 from webgarden_worker.roots import open_roots
 from webgarden_worker.static import static_files
@@ -41,12 +42,12 @@ def load(applications: Sequence[Application], *, threads: Threads) -> tuple[Load
     for application in applications:
         if application.root is not None and not Path(application.root).is_dir():
             raise LoadError(f"{application}: there is no directory {application.root}")
-    roots = list(dict.fromkeys(a.root for a in applications if a.kind is not Kind.STATIC and a.root is not None))
+    roots = list(dict.fromkeys(a.root for a in applications if a.kind in _ARGUMENTS and a.root is not None))
     open_roots(roots)
-    seen: dict[tuple[Kind, str | None, str | None], ASGIApp] = {}
+    seen: dict[Application, ASGIApp] = {}
     loaded = []
     for application in applications:
-        key = (application.kind, application.target, application.root)
+        key = replace(application, site="", path="")
         if key not in seen:
             seen[key] = _load(application, threads=threads)
         loaded.append(Loaded(application, seen[key]))
@@ -58,6 +59,8 @@ def load(applications: Sequence[Application], *, threads: Threads) -> tuple[Load
 def _load(application: Application, *, threads: Threads) -> ASGIApp:
     if application.kind is Kind.STATIC:
         return static_files(Path(application.root or ""))
+    if application.kind is Kind.CGI:
+        return cgi_programs(Path(application.root or ""), application.cgi)
     if application.root is not None:
         _work_in(application, application.root)
     target = _made(application)
