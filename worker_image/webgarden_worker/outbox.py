@@ -35,9 +35,8 @@ class Outbox:
         self._error: BaseException | None = None
 
     def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        with self._changed:
-            self._head = {"type": "http.response.start", "status": status, "headers": headers}
-            self._tell()
+        """The head, which goes out with the first piece or the end."""
+        self._head = {"type": "http.response.start", "status": status, "headers": headers}
 
     def write(self, piece: bytes) -> None:
         with self._changed:
