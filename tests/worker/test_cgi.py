@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import http.client
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,7 +100,8 @@ def test_a_program_is_told_what_rfc_3875_says(cgi: Worker) -> None:
         "REMOTE_ADDR": "192.0.2.7",
         "HTTPS": "on",
         "HTTP_HOST": "shop.example",
-        "SERVER_PORT": str(cgi.port),
+        "SERVER_NAME": "shop.example",
+        "SERVER_PORT": "443",
         "SCRIPT_FILENAME": f"{ROOT}/seen.cgi",
         "DOCUMENT_ROOT": str(ROOT),
         "REDIRECT_STATUS": "200",
@@ -262,6 +264,15 @@ def test_an_upload_that_is_cut_takes_the_program_with_it(cgi: Worker, tmp_path: 
 
 def test_what_a_program_leaves_behind_does_not_keep_its_answer_from_ending(cgi: Worker) -> None:
     assert cgi.get("/answers.py?leaves").body == b"left one behind\n"
+
+
+def test_a_daemon_that_keeps_the_standard_error_is_not_waited_for(cgi: Worker, tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    assert cgi.get(f"/answers.py?daemon={note}").body == b"let it run\n"
+    until(lambda: cgi.stats()["inFlight"] == 0)
+    daemon = int(note.read_text())
+    assert alive(daemon)
+    os.kill(daemon, signal.SIGKILL)
 
 
 def test_a_worker_that_stops_finishes_what_runs_and_ends_what_does_not(tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ def test_an_endless_answer_ends_when_its_client_goes(shop: Worker) -> None:
     connection.close()
     until(lambda: bool(shop.ask("GET", "/has-ended", headers=LEDGER).json()))
     until(lambda: shop.stats()["inFlight"] == 0)
+    assert "never retrieved" not in shop.log
 
 
 def test_an_upload_that_is_cut_is_an_error_and_no_short_body(shop: Worker) -> None:
@@ -180,6 +181,20 @@ def test_a_request_says_what_gunicorn_s_does(shop: Worker) -> None:
     assert seen["SERVER_SOFTWARE"].startswith("webgarden/")
     assert seen["wsgi.multiprocess"] is True
     assert seen["HTTP_COOKIE"] is None
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "port"),
+    [
+        ("shop.example", "shop.example", "80"),
+        ("shop.example:8443", "shop.example", "8443"),
+        ("[::1]:81", "::1", "81"),
+        ("shop:x", "127.0.0.1", None),
+    ],
+)
+def test_the_server_is_called_what_the_client_calls_it(odd: Worker, host: str, name: str, port: str | None) -> None:
+    seen = odd.get("/server", Host=host).json()
+    assert seen == {"SERVER_NAME": name, "SERVER_PORT": port or str(odd.port)}
 
 
 def test_several_cookie_headers_are_one_cookie_string(shop: Worker) -> None:

@@ -8,7 +8,7 @@ front may have checked. So is `Proxy`: `HTTP_PROXY` would tell programs where to
 """
 
 from importlib.metadata import version
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from starlette.types import Scope
 
@@ -21,7 +21,8 @@ _UNPREFIXED = {b"content-length": "CONTENT_LENGTH", b"content-type": "CONTENT_TY
 def of(scope: Scope) -> dict[str, str]:
     """Those of a request to the application whose `root_path` and rest are in the scope."""
     target = _target(scope)
-    server, port = scope.get("server") or ("localhost", 80)
+    headers = _headers(scope)
+    server, port = _server(scope, headers.get("HTTP_HOST", ""))
     variables = {
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": scope["root_path"],
@@ -30,7 +31,7 @@ def of(scope: Scope) -> dict[str, str]:
         "REQUEST_URI": target,
         "RAW_URI": target,
         "SERVER_NAME": server,
-        "SERVER_PORT": str(port or 0),
+        "SERVER_PORT": str(port),
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
         "SERVER_SOFTWARE": SOFTWARE,
     }
@@ -38,11 +39,24 @@ def of(scope: Scope) -> dict[str, str]:
         variables["REMOTE_ADDR"], variables["REMOTE_PORT"] = scope["client"][0], str(scope["client"][1])
     if scope["scheme"] == "https":
         variables["HTTPS"] = "on"
-    return variables | _headers(scope)
+    return variables | headers
 
 
 def decoded(path: str) -> str:
     return unquote_to_bytes(path).decode("latin-1")
+
+
+def _server(scope: Scope, host: str) -> tuple[str, int]:
+    """As the client named it, which is what programs put into their links; the port of the pod leads nowhere."""
+    usual = 443 if scope["scheme"] == "https" else 80
+    try:
+        named = urlsplit(f"//{host}")
+        if named.hostname:
+            return named.hostname, named.port or usual
+    except ValueError:
+        pass
+    address, port = scope.get("server") or ("localhost", usual)
+    return address, port or usual
 
 
 def _target(scope: Scope) -> str:

@@ -68,7 +68,8 @@ class WSGIApplication:
             await delivery
         finally:
             outbox.refuse(ClientGone("the request has ended"))
-            delivery.cancel()
+            if not delivery.cancel():
+                delivery.exception()  # The thread has raised it; the loop would complain of one that nobody looked at.
 
 
 async def _deliver(outbox: Outbox, client: Client) -> None:
@@ -158,8 +159,9 @@ class _Handler(BaseHandler):
         self._outbox.start(int(self.status[:3]), headers)
 
     def sendfile(self) -> bool:
-        """Read the file to its end, or as far as the answer's length says."""
-        left = int(self.headers.get("Content-Length", "") or sys.maxsize)
+        """Read the file to its end, or as far as the answer's length says; for HEAD, not at all."""
+        length = self.headers.get("Content-Length", "") or sys.maxsize
+        left = 0 if self._request["REQUEST_METHOD"] == "HEAD" else int(length)
         while data := self.result.filelike.read(min(_BLOCK, left)):
             self.write(data)
             left -= len(data)

@@ -4,7 +4,7 @@ The program leads a process group of its own. When it ends, so does what is left
 that still holds the pipe would keep the answer from ending. One that is to go on must leave the group, as daemons do.
 
 What it says on its standard error is logged when it ends, and what is more than `MOST_COMPLAINTS` is read and dropped: a
-pipe that nobody reads would stop the program.
+pipe that nobody reads would stop the program. A daemon that keeps the pipe is not waited for.
 """
 
 import asyncio
@@ -28,7 +28,9 @@ class Program:
         self._stdin = process.stdin
         self._name = name
         self.output = process.stdout
-        self._complaints = asyncio.create_task(_limited(process.stderr))
+        self._said = bytearray()
+        self._dropped = 0
+        self._listening = asyncio.create_task(self._listen(process.stderr))
         self._burial = asyncio.create_task(self._bury_group())
 
     async def feed(self, body: AsyncIterator[bytes]) -> None:
@@ -53,7 +55,9 @@ class Program:
             self._signal(signal.SIGKILL)
             await self._burial
         self._stdin.close()
-        self._say(*await self._complaints)
+        await asyncio.wait((self._listening,), timeout=_GRACE_SECONDS)
+        self._listening.cancel()
+        self._report()
 
     async def _bury_group(self) -> None:
         await self._process.wait()
@@ -63,11 +67,17 @@ class Program:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
 
-    def _say(self, complaints: bytes, dropped: int) -> None:
-        for line in complaints.decode(errors="replace").splitlines():
+    async def _listen(self, stream: asyncio.StreamReader) -> None:
+        while piece := await stream.read(_PIECE):
+            room = MOST_COMPLAINTS - len(self._said)
+            self._said += piece[:room]
+            self._dropped += len(piece[room:])
+
+    def _report(self) -> None:
+        for line in self._said.decode(errors="replace").splitlines():
             _log.warning("%s: %s", self._name, line)
-        if dropped:
-            _log.warning("%s: wrote %d bytes more on its standard error", self._name, dropped)
+        if self._dropped:
+            _log.warning("%s: wrote %d bytes more on its standard error", self._name, self._dropped)
         if code := self._process.returncode:
             _log.warning("%s: ended with %s", self._name, f"exit code {code}" if code > 0 else f"signal {-code}")
 
@@ -89,13 +99,3 @@ async def running(command: tuple[str, ...], environment: Mapping[str, str], *, n
         yield program
     finally:
         await program.end()
-
-
-async def _limited(stream: asyncio.StreamReader) -> tuple[bytes, int]:
-    """The beginning of what comes, and how many bytes of it were dropped."""
-    kept, dropped = bytearray(), 0
-    while piece := await stream.read(_PIECE):
-        room = MOST_COMPLAINTS - len(kept)
-        kept += piece[:room]
-        dropped += len(piece[room:])
-    return bytes(kept), dropped

@@ -57,6 +57,13 @@ match what:
     case "leaves":
         subprocess.Popen(["sleep", "1000"])
         say("Content-Type: text/plain", "", "left one behind")
+    case "daemon":
+        daemon = subprocess.Popen(
+            ["sleep", "1000"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+        )
+        with open(where, "w") as note:
+            note.write(str(daemon.pid))
+        say("Content-Type: text/plain", "", "let it run")
     case "long":
         say("Content-Type: application/octet-stream", "")
         for _ in range(64):

@@ -1,5 +1,6 @@
 """Answers that a server must take care with, each at a path of its own."""
 
+import json
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -97,6 +98,10 @@ def writes(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # 
     return [b"three"]
 
 
-PAGES: dict[str, Any] = {
-    f"/{page.__name__}": page for page in (bodiless, stream, trickle, go_on, closing, let_close)
-} | {f"/{page.__name__}": page for page in (file, breaks_late, loses_its_database, changes_its_mind, writes)}
+def server(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps({name: environ[name] for name in ("SERVER_NAME", "SERVER_PORT")}).encode()]
+
+
+_PAGES = (bodiless, stream, trickle, go_on, closing, let_close, file, breaks_late, loses_its_database)
+PAGES: dict[str, Any] = {f"/{page.__name__}": page for page in (*_PAGES, changes_its_mind, writes, server)}
