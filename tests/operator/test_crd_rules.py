@@ -67,6 +67,10 @@ def app(**fields: Any) -> Json:  # noqa: ANN401
     return site(applications=[{"path": "/", "pool": "shop", "app": fields}])
 
 
+def cgi(**fields: Any) -> Json:  # noqa: ANN401
+    return app(kind="CGI", root="/srv", cgi=fields)
+
+
 def listener(**fields: Any) -> Json:  # noqa: ANN401
     return {"metadata": {"name": "default"}, "spec": {"listener": fields}}
 
@@ -251,7 +255,7 @@ SITE_CASES = [
     Case("a path is given once in any case", paths("/Api", "/aPI"), "case does not count", paths("/Api", "/Apis")),
     Case("an application has a pool", site(applications=[{"path": "/"}]), "Required value", paths("/")),
     Case("a pool has a name", site(applications=[{"path": "/", "pool": ""}]), "at least 1 char", paths("/")),
-    Case("an app has a kind we know", app(kind="CGI", target="a:b"), "Unsupported", app(kind="WSGI", target="a:b")),
+    Case("an app has a kind we know", app(kind="ISAPI", target="a:b"), "Unsupported", app(kind="WSGI", target="a:b")),
     Case(
         "WSGI needs a target",
         app(kind="WSGI", root="/srv"),
@@ -262,7 +266,45 @@ SITE_CASES = [
     Case(
         "a target names an object", app(kind="ASGI", target="shop"), "should match", app(kind="ASGI", target="shop:app")
     ),
-    Case("Static needs a root", app(kind="Static"), "needs a root", app(kind="Static", root="/srv")),
+    Case(
+        "a factory takes no arguments",
+        app(kind="WSGI", target="shop:create('x')"),
+        "should match",
+        app(kind="WSGI", target="shop:create()"),
+    ),
+    Case("Static needs a root", app(kind="Static"), "need a root", app(kind="Static", root="/srv")),
+    Case("CGI needs a root", app(kind="CGI"), "need a root", app(kind="CGI", root="/srv")),
+    Case(
+        "CGI has no target",
+        app(kind="CGI", root="/srv", target="a:b"),
+        "no target",
+        app(kind="CGI", root="/srv", cgi={}),
+    ),
+    Case(
+        "how programs are run is for programs",
+        app(kind="Static", root="/srv", cgi={}),
+        "cgi is for the kind CGI",
+        app(kind="CGI", root="/srv", cgi={"timeout": "15m"}),
+    ),
+    Case("a program has some time", cgi(timeout="0s"), "must be at least 1s", cgi(timeout="1s")),
+    Case(
+        "a handler is for an extension",
+        cgi(handlers=[{"path": "cgi-bin/*", "scriptProcessor": "/bin/sh"}]),
+        "should match",
+        cgi(handlers=[{"path": "*.sh", "scriptProcessor": "/bin/sh"}]),
+    ),
+    Case(
+        "a script processor has a path",
+        cgi(handlers=[{"path": "*.php", "scriptProcessor": "php-cgi"}]),
+        "should match",
+        cgi(handlers=[{"path": "*.php", "scriptProcessor": "/usr/bin/php-cgi"}]),
+    ),
+    Case(
+        "an extension has one handler",
+        cgi(handlers=[{"path": "*.pl", "scriptProcessor": path} for path in ("/bin/a", "/bin/b")]),
+        "Duplicate value",
+        cgi(handlers=[{"path": path, "scriptProcessor": "/usr/bin/perl"} for path in ("*.pl", "*.cgi")]),
+    ),
     Case(
         "Static has no target", app(kind="Static", root="/srv", target="a:b"), "no target", app(kind="Static", root="/")
     ),

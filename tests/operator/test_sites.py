@@ -140,14 +140,3 @@ def test_a_listener_that_is_too_old_for_a_site_refuses_it_and_that_is_told_until
     until(lambda: yard.condition("Ready", plural="sites")["status"] == "True", "it clears by itself")
     (event,) = yard.events("ListenerTooOld")
     assert "series" not in event
-
-
-def test_what_the_worker_image_runs_is_in_the_environment_of_the_worker(yard: Yard) -> None:
-    application = {"path": "/", "pool": "shop", "app": {"kind": "WSGI", "target": "shop.wsgi:application"}}
-    yard.create("sites", "shop", {"bindings": [{"host": "app.test"}], "applications": [application]})
-    yard.pool(startMode="AlwaysRunning", worker={})
-    (worker,) = yard.warm()
-    (container,) = yard.get("pods", worker)["spec"]["containers"]
-    environment = {e["name"]: e.get("value") for e in container["env"]}
-    assert container["image"] == "worker:test"
-    assert '"target": "shop.wsgi:application"' in environment["WEBGARDEN_APPLICATIONS"]

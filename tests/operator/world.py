@@ -28,6 +28,7 @@ JSON = "application/json"
 MERGE = "application/merge-patch+json"
 GROUP = "/apis/webgarden.dev/v1alpha1"
 COLLECTIONS = {
+    "configmaps": "/api/v1/configmaps",
     "pods": "/api/v1/pods",
     "deployments": "/apis/apps/v1/deployments",
     "applicationpools": f"{GROUP}/applicationpools",

@@ -15,12 +15,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from webgarden.api.pool import ApplicationPool, ApplicationPoolStatus
-from webgarden.api.site import Site
 from webgarden.manifests import names
-from webgarden.manifests.worker import HostedApplication, Images, has_readiness_probe, pod_template, revision
+from webgarden.manifests.applications import config_map
+from webgarden.manifests.worker import Images, has_readiness_probe, pod_template, revision
 from webgarden.policy import Decision, PoolView, Reason, decide, held_up
 from webgarden.reconcile import events, invalid, observing, status
-from webgarden.reconcile.acting import Acting
+from webgarden.reconcile.acting import Acting, Made
+from webgarden.reconcile.hosting import Hosting
 from webgarden.reconcile.listeners import Listeners
 from webgarden.reconcile.observing import Memory, Observation
 from webgarden.reconcile.ports import Body, Key, Kind, Outside
@@ -68,6 +69,7 @@ class PoolReconciler:
         self._listeners = listeners
         self._silence = silence
         self._images = images
+        self._hosting = Hosting()
         self._memories: dict[Key, _Memory] = {}
 
     async def reconcile(self, key: Key) -> datetime | None:
@@ -75,6 +77,7 @@ class PoolReconciler:
         body = self._store.get(key)
         if body is None or body["metadata"].get("deletionTimestamp"):
             self._memories.pop(key, None)
+            self._hosting.forget(key)
             self._link.remove_pool(key.path)
             return None
         try:
@@ -84,7 +87,8 @@ class PoolReconciler:
             return None
         memory = self._memories.setdefault(key, _Memory(begun=self._clock()))
         await self._notice_wish(pool, memory)
-        template = pod_template(pool, self._hosted(pool), self._images)
+        hosted = config_map(pool, self._hosting.given(key, self._store.of_pool(Kind.SITE, key)))
+        template = pod_template(pool, hosted, self._images)
         seen = self._observe(key, pool, self._usable(key, revision(template), memory), memory)
         view = observing.view(seen)
         decision = decide(view, seen.now)
@@ -95,7 +99,12 @@ class PoolReconciler:
         self._publish(seen, view, decision, template, refused=bool(refusal))
         await self._record(body, seen, view, decision, memory)
         acting = Acting(
-            pool=pool, template=template, view=view, now=seen.now, writer=self._writer, recorder=self._recorder
+            pool=pool,
+            made=Made(template, hosted),
+            view=view,
+            now=seen.now,
+            writer=self._writer,
+            recorder=self._recorder,
         )
         refused = await acting.carry_out(decision, seen.pods)
         if refused:
@@ -125,23 +134,6 @@ class PoolReconciler:
         deployments = self._store.of_pool(Kind.DEPLOYMENT, key)
         newest = max(deployments, key=lambda d: str(d["metadata"].get("creationTimestamp")), default=None)
         return str(newest["metadata"]["labels"][names.REVISION]) if newest else number
-
-    def _hosted(self, pool: ApplicationPool) -> list[HostedApplication]:
-        """Applications of valid sites that the worker image is to run in this pool."""
-        hosted: list[HostedApplication] = []
-        for body in self._store.of_pool(Kind.SITE, Key(Kind.POOL, pool.metadata.namespace, pool.metadata.name)):
-            if not _gives(body, pool.metadata.name):
-                continue
-            try:
-                site = Site.model_validate(body)
-            except ValidationError:
-                continue
-            hosted += [
-                HostedApplication(site=site.key, path=a.path, kind=a.app.kind, target=a.app.target, root=a.app.root)
-                for a in site.spec.applications
-                if a.app is not None and a.pool == pool.metadata.name and not site.metadata.deletion_timestamp
-            ]
-        return hosted
 
     def _observe(self, key: Key, pool: ApplicationPool, number: str, memory: _Memory) -> Observation:
         connected = self._link.connected()
@@ -210,11 +202,6 @@ class PoolReconciler:
         if seen.facts.workers and memory.status_written is not None:
             looks.append(max(seen.now + timedelta(seconds=1), memory.status_written + COUNTERS_EVERY))
         return min(looks, default=None)
-
-
-def _gives(site: Body, pool: str) -> bool:
-    """Whether a Site gives the pool something to run; asked of the body, since most do not, and parsing is slow."""
-    return any(a.get("pool") == pool and a.get("app") for a in site["spec"]["applications"])
 
 
 def _without_counters(value: ApplicationPoolStatus) -> dict[str, Any]:

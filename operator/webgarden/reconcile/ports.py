@@ -74,6 +74,10 @@ class Writer(Protocol):
         """Server-side apply. Raises `Refused`."""
         ...
 
+    async def create(self, manifest: Body) -> Body | None:
+        """None when there is one of that name already. Raises `Refused`."""
+        ...
+
     async def patch(self, key: Key, patch: Body) -> Body | None:
         """JSON merge patch. None when the object is gone."""
         ...
