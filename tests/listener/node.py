@@ -12,6 +12,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.listener.haproxy_binary import haproxy
@@ -81,6 +82,26 @@ class Node:
         with contextlib.suppress(ProcessLookupError):  # it may have ended by itself
             os.killpg(process.pid, number)
         process.wait()
+
+    @contextlib.contextmanager
+    def paused(self, part: str) -> Iterator[None]:
+        """A part that does nothing for a while."""
+        group = self.processes[part].pid
+        os.killpg(group, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(group, signal.SIGCONT)
+
+    def cpu(self, part: str) -> float:
+        """Seconds of a core that a part has used, its children's among them."""
+        group = self.processes[part].pid
+        spent = 0
+        for file in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):  # it ended while we looked
+                fields = file.read_text().rpartition(")")[2].split()
+                spent += int(fields[11]) + int(fields[12]) if int(fields[2]) == group else 0
+        return spent / os.sysconf("SC_CLK_TCK")
 
     def end(self) -> None:
         for part in list(self.processes):

@@ -161,9 +161,13 @@ class Place:
         await self.site()
         await self.serving(*workers)
 
+    def backend(self, pool: str = "pool") -> str:
+        """A pool's name in HAProxy."""
+        return backend(self.key(pool))
+
     def servers(self, pool: str = "pool") -> set[str]:
         """What HAProxy has in a pool's backend, the bell among it; nothing when there is no backend."""
-        found = self.node.ask(f"show servers state {backend(self.key(pool))}")
+        found = self.node.ask(f"show servers state {self.backend(pool)}")
         return {line.split()[3] for line in found.splitlines()[2:] if len(line.split()) > 4}
 
     def waiting(self, pool: str = "pool") -> int:
@@ -175,7 +179,7 @@ class Place:
         return self._found(pool).queued
 
     def _found(self, pool: str = "pool") -> Backend:
-        name = backend(self.key(pool))
+        name = self.backend(pool)
         return backends(self.node.ask(f"show stat {name} 6 -1")).get(name, Backend())
 
     def worker_limit(self, worker: Running) -> int:

@@ -49,9 +49,9 @@ class Client:
         lines = [f"{method} {target} HTTP/1.1", f"Host: {self._host}", *fields, *length, "", ""]
         return "\r\n".join(lines).encode() + body
 
-    async def answer(self) -> Answer:
+    async def answer(self, *, seconds: float = DEADLINE) -> Answer:
         """Raises `asyncio.IncompleteReadError` when the connection is closed instead."""
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(seconds):
             head = (await self._reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             fields = (line.partition(":") for line in head[1:] if line)
             headers = {name.lower(): value.strip() for name, _, value in fields}

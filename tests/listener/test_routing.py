@@ -70,6 +70,39 @@ async def test_dots_in_a_path_lead_where_the_worker_will_see_them_lead(place: Pl
 
 
 @pytest.mark.usefixtures("two")
+async def test_several_slashes_are_one_and_encoded_ones_are_none(place: Place) -> None:
+    await place.site(root="/", api="/api")
+    found = {
+        target: "api" if '"worker": "api"' in asked_raw(place, target) else "root"
+        for target in ("//api/x", "/x/..//api/x", "/%2e%2e/api", "/%61pi", "/api%2Fx", "/api%5Cx", "/x/..%2Fapi")
+    }
+    assert found == {
+        "//api/x": "api",
+        "/x/..//api/x": "api",
+        "/%2e%2e/api": "api",
+        "/%61pi": "api",
+        "/api%2Fx": "root",
+        "/api%5Cx": "root",
+        "/x/..%2Fapi": "root",
+    }
+
+
+@pytest.mark.usefixtures("two")
+async def test_who_names_no_host_gets_the_site_for_any(place: Place) -> None:
+    await place.put(
+        Site(
+            key=place.key("any"),
+            bindings=(Binding(port=81),),
+            applications=(Application(path="/", pool=place.key("api")),),
+        )
+    )
+    with socket.create_connection(("127.0.0.1", place.node.other_port), timeout=10) as asking:
+        asking.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        answer = b"".join(iter(lambda: asking.recv(65536), b"")).decode()
+    assert '"worker": "api"' in answer
+
+
+@pytest.mark.usefixtures("two")
 async def test_hosts_match_exactly_then_by_the_longest_suffix_then_any(place: Place) -> None:
     root, api = place.key("root"), place.key("api")
     await place.put(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from webgarden_link import Worker
 from webgarden_listener.haproxy.errors import HAProxyError
-from webgarden_listener.haproxy.names import BELL
+from webgarden_listener.haproxy.names import BELL, OWN
 
 DONE = frozenset(
     {
@@ -108,7 +108,7 @@ def server_options(worker: Worker, *, limit: int, interval: float) -> str:
     kept = " pool-max-conn 0" if limit == 1 else ""
     return (
         f"{address}:{worker.port} maxconn {limit} maxqueue {QUEUE_OF_WORKER} cookie {worker.name}"
-        f" check inter {round(interval * 1000)}ms {CHECK} {PURGE}{kept}"
+        f" check inter {round(interval * 1000)}ms {CHECK} {PURGE} pool-conn-name var({OWN}){kept}"
     )
 
 

@@ -86,7 +86,7 @@ def pools(frame: Frame) -> Iterator[str]:
     """What every pool inherits.
 
     `safe`: a client's first request never goes over a connection that another client's requests have used and nobody
-    has proved, so what one client broke or proved on a connection never reaches another.
+    has proved. Who has proved on a connection who he is keeps it to himself: see `forwarding`.
     """
     yield "balance roundrobin"
     yield "http-reuse safe"

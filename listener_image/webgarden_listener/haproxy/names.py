@@ -10,6 +10,8 @@ from __future__ import annotations
 
 BELL = "_bell"
 COOKIE = "cookie"
+OWN = "sess.own"
+"""Variable with the name of a client's own connections to workers, when it must not share any."""
 
 
 def backend(pool: str, *, affine: bool = False) -> str:
