@@ -117,11 +117,15 @@ def test_no_rule_grants_everything() -> None:
 
 def test_the_operator_reads_and_writes_secrets_in_its_own_namespace_alone() -> None:
     objects = render()
-    own = {"secrets", "configmaps", "services", "serviceaccounts", "poddisruptionbudgets", "leases"}
+    own = {"secrets", "services", "serviceaccounts", "poddisruptionbudgets", "leases"}
     wide = {
-        resource for role in of_kind("ClusterRole", objects) for rule in role["rules"] for resource in rule["resources"]
+        resource: rule["verbs"]
+        for role in of_kind("ClusterRole", objects)
+        for rule in role["rules"]
+        for resource in rule["resources"]
     }
-    assert not wide & own
+    assert not wide.keys() & own
+    assert wide["configmaps"] == ["create", "delete"]  # what workers host; nobody else's is read
     assert one("Role", "webgarden-operator", objects)["metadata"]["namespace"] == "web"
 
 
