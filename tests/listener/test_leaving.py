@@ -137,7 +137,8 @@ class Clients:
                         return  # the next connection would go to another listener
 
     async def gone(self) -> None:
-        await asyncio.gather(*self._tasks)
+        async with asyncio.timeout(15):
+            await asyncio.gather(*self._tasks)
 
 
 async def test_leaving_under_load_on_kept_connections_loses_nothing(listener: Listener) -> None:
@@ -171,6 +172,7 @@ async def test_a_slow_request_is_waited_for(listener: Listener) -> None:
         await until_async(listener.running)
         hook = listener.hook()
         assert (await slow).status == 200
+        assert hook.poll() is None
     await ended(hook)
 
 
