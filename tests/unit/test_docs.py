@@ -121,7 +121,7 @@ def test_every_reason_of_the_listener_is_explained_and_no_other() -> None:
 
 def listener_reasons() -> set[str]:
     """What can stand in X-Webgarden-Reason: said by HAProxy, by the agent, and by the operator for a stopped pool."""
-    text = config.config(Frame(Settings(Directory(Path("/run"))), connections=100, ipv6=True), Routing())
+    text = config.config(Frame(Settings(Directory(Path("/run"))), connections=100, ipv6=True), Routing(), ready=True)
     said = set(re.findall(r"set-var\(txn\.reason\) str\((\w+)\)", text))
     otherwise = {word for word in re.findall(r"map_str\([^()]*,(\w+)\)", text) if CAMEL_CASE.fullmatch(word)}
     unreadable = clean(link.Pool(key="n/p", state=link.PoolState.STOPPED, reason="no word")).reason

@@ -52,8 +52,8 @@ def test_each_is_asked_on_its_own_port_whether_it_lives() -> None:
 
 
 def test_a_pod_that_ends_finishes_what_it_has_within_its_grace() -> None:
-    leave = {"preStop": {"exec": {"command": ["webgarden-listener", "leave"]}}}
-    assert [c["lifecycle"] for c in pod()["containers"]] == [leave, leave]
+    hooks = [c["lifecycle"]["preStop"]["exec"]["command"] for c in pod()["containers"]]
+    assert hooks == [["webgarden-listener", "leave"], ["webgarden-listener", "stay"]]
     said = environment("haproxy")
     took = int(said["WEBGARDEN_LINGER"]) + int(said["WEBGARDEN_GRACE"])
     assert pod()["terminationGracePeriodSeconds"] == took + 15

@@ -31,6 +31,7 @@ def config(frame: Frame, known: Routing, *, ready: bool) -> str:
 
 def lines(frame: Frame, known: Routing, ready: bool) -> Iterator[str]:
     yield from section("global", general(frame))
+    yield from section(f"log-profile {rules.logging.PROFILE}", rules.logging.profile())
     yield from section("defaults base", base(frame))
     yield from section("defaults pool from base", pools(frame))
     yield from section("defaults affine from base", [*pools(frame), f"cookie {COOKIE}"])

@@ -167,7 +167,7 @@ class SiteStatus(Part):
     bindings: Annotated[tuple[BindingStatus, ...], list_map("host", "port", most=64)] = ()
     """What became of each binding."""
     conditions: Annotated[tuple[Condition, ...], list_map("type", most=16)] = ()
-    """What is true of the site, why, and since when: Accepted, PoolsResolved, Ready."""
+    """What is true of the site, why, and since when: Accepted, PoolsResolved, Published, Ready."""
 
 
 class Site(Resource):

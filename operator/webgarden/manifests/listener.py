@@ -22,6 +22,8 @@ Manifest = dict[str, Any]
 FIRST_PORT = 10_000
 HAPROXY = "haproxy"
 AGENT = "agent"
+HOOKS = {HAPROXY: "leave", AGENT: "stay"}
+"""What a container does before it is ended: an agent that is restarted alone must not make the listener leave."""
 HEALTH_PORT = 8404
 AGENT_HEALTH_PORT = 8405
 DIRECTORY = "/run/webgarden"
@@ -203,7 +205,7 @@ def _container(name: str, server: WebServer, place: Place) -> Manifest:
             {"name": "tmp", "mountPath": "/tmp"},
             {"name": "link", "mountPath": LINK_DIRECTORY, "readOnly": True},
         ],
-        "lifecycle": {"preStop": {"exec": {"command": ["webgarden-listener", "leave"]}}},
+        "lifecycle": {"preStop": {"exec": {"command": ["webgarden-listener", HOOKS[name]]}}},
     }
 
 
