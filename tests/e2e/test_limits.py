@@ -31,7 +31,8 @@ def test_a_full_queue_refuses_at_once_and_other_pools_feel_nothing(tenant: Tenan
     refused = sorted((a for a in answers if a.status == 503), key=lambda a: a.seconds)
     print(f"{len(served)} served, {len(refused)} refused; p50 {_median(refused):.1f} ms, last {refused[-1]}")
     assert len(served) + len(refused) == 40
-    assert len(served) == 1 + share, "one runs, and this listener's share of the queue waits"
+    # One runs, and this listener's share of the queue waits: or one more, since HAProxy's threads look at the same moment.
+    assert len(served) in (1 + share, 2 + share)
     assert {(a.reason, a.headers.get("retry-after", "")[:1].isdigit()) for a in refused} == {("QueueFull", True)}
     assert refused[-1].seconds < 2
     assert result.failed == 0
