@@ -29,7 +29,7 @@ $(VENV)/made: requirements.lock pyproject.toml
 lock: ## choose new versions of everything the project needs, into requirements.lock
 	$(call timed,providing uv,test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet uv; })
 	$(call timed,resolving,$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras \
-		--group dev --group examples --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+		--group dev --group bench --group examples --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 		--output-file requirements.lock pyproject.toml)
 
 .PHONY: lint

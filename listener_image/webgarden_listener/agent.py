@@ -22,7 +22,6 @@ from collections.abc import Coroutine
 from webgarden_link import Change, Listeners, Pool, Table
 from webgarden_listener import events, tending
 from webgarden_listener.bell import Bell
-from webgarden_listener.haproxy import maps
 from webgarden_listener.haproxy.errors import HAProxyAway, HAProxyError
 from webgarden_listener.haproxy.names import pool_of
 from webgarden_listener.haproxy.stats import Backend
@@ -155,7 +154,7 @@ class Agent:
         """All that was said is done: what HAProxy is told last is whether new clients may come."""
         if self._keeper.untidy:
             await self._keeper.tidy()
-        await self._plane.put(maps.node_entries(ready=not self._directory.leaving.exists()))
+        await self._plane.welcome(not self._directory.leaving.exists())
 
     # One pool, one site.
 

@@ -61,17 +61,20 @@ class Keeper:
         if found is None:
             raise HAProxyError(f"HAProxy has no backend {wanted.backend}")
         self.leftovers.discard(wanted.backend)
-        await self._plane.put(self._entries(wanted))
         orders = list(tending.changes(wanted, found))
-        if orders:
+        if stopped(wanted.pool):  # nobody new first, then those who wait are thrown out
+            await self._plane.put(self._entries(wanted))
             await self._plane.order(orders)
+        else:
+            await self._plane.order(orders)
+            await self._plane.put(self._entries(wanted))
         if stopped(wanted.pool) or tending.has_room(wanted, found) or orders:
             self._bell.answer(wanted.backend)
         return (await self._plane.read(wanted.backend) if orders else found) or Backend()
 
-    def _entries(self, wanted: tending.Wanted) -> dict[maps.Key, str | None]:
-        entries = maps.pool_entries(wanted.backend, wanted.pool, queue_limit=wanted.queue_limit)
-        return {key: entries.get(key) for key in maps.pool_keys(wanted.backend)}
+    @staticmethod
+    def _entries(wanted: tending.Wanted) -> dict[maps.Key, str | None]:
+        return maps.pool_entries(wanted.backend, wanted.pool, queue_limit=wanted.queue_limit)
 
     async def site(self, key: str) -> None:
         """Raises `HAProxyError`."""
@@ -88,9 +91,9 @@ class Keeper:
     async def tidy(self) -> None:
         """Take out the entries that no site or pool wants. Raises `HAProxyError`."""
         wanted = {key for site in self._known.sites.values() for key in maps.site_entries(self._known, site)}
-        wanted |= {key for pool in self._known.pools for key in maps.pool_keys(self.backend(pool))}
-        wanted |= {key for name in self.leftovers for key in maps.pool_keys(name)}
-        unwanted = (key for key in self._plane.entries() if key not in wanted and key[0] != maps.NODE.name)
+        backends = self.leftovers.union(self.backend(pool) for pool in self._known.pools)
+        wanted |= {key for name in backends for key in maps.no_entries(name)}
+        unwanted = (key for key in self._plane.entries() if key not in wanted)
         await self._plane.put(dict.fromkeys(unwanted))
         self.untidy = False
 
@@ -104,7 +107,7 @@ class Keeper:
         Raises `HAProxyError`."""
         found = await self._plane.read(name)
         if found is not None and (pool_of(name) not in self._known.pools or found.idle):
-            await self._plane.put(dict.fromkeys(maps.pool_keys(name)))
+            await self._plane.put(maps.no_entries(name))
             await self._plane.order(tending.taking_apart(name, found))
             self._bell.answer(name)
             found = await self._plane.read(name)

@@ -29,6 +29,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from webgarden_listener.haproxy.names import READY
 from webgarden_listener.settings import Directory, Settings
 
 PAUSE = 0.1
@@ -105,7 +106,7 @@ class Waiting:
         if not self._orders:
             return QUESTION
         close = time.monotonic() >= self._closing and not self._closed()
-        return orders(self._settings.directory, close=close)
+        return orders(close=close)
 
     def _say(self, words: str) -> None:
         if words and words != self._said:
@@ -138,10 +139,9 @@ def age(path: Path) -> float:
         return 0.0
 
 
-def orders(directory: Directory, *, close: bool) -> str:
+def orders(*, close: bool) -> str:
     """What HAProxy is told and asked, again and again: one that has just started knows nothing of it."""
-    ready = f"set map {directory.maps / 'node.map'} ready no"
-    return "; ".join([ready, *([f"disable frontend {FRONT}"] if close else []), QUESTION])
+    return "; ".join([f"set server {READY} state maint", *([f"disable frontend {FRONT}"] if close else []), QUESTION])
 
 
 def ask(path: Path, command: str) -> str:

@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterable, Mapping
 
 from webgarden_listener.counters import Totals
 from webgarden_listener.haproxy import maps
-from webgarden_listener.haproxy.commands import Command, del_entry
+from webgarden_listener.haproxy.commands import Command, del_entry, set_maintenance, set_ready
 from webgarden_listener.haproxy.errors import HAProxyError
-from webgarden_listener.haproxy.names import pool_of
+from webgarden_listener.haproxy.names import READY, pool_of
 from webgarden_listener.haproxy.runtime import Runtime
 from webgarden_listener.haproxy.stats import Backend, Server
 from webgarden_listener.settings import Directory
@@ -34,6 +34,7 @@ class Plane:
         self._before: dict[str, Backend] = {}
         self._dropped = 0
         self._sure = False
+        self._ready: bool | None = None
         self._fresh: set[str] = set()
         """Backends that nobody has looked at since everything was read."""
         self.totals = Totals()
@@ -51,6 +52,7 @@ class Plane:
         return True
 
     async def _begin(self, boot: str) -> None:
+        self._ready = None
         read = {one.name: await self._runtime.entries(maps.path(self._folder, one.name)) for one in TOLD}
         self._loaded = maps.Loaded(self._folder, read)
         if boot != self.totals.boot:
@@ -139,6 +141,12 @@ class Plane:
         except HAProxyError:
             self.doubt()
             raise
+
+    async def welcome(self, ready: bool) -> None:
+        """Whether new clients are wanted. Raises `HAProxyError`."""
+        if ready != self._ready:
+            await self.order([set_ready(READY) if ready else set_maintenance(READY)])
+        self._ready = ready
 
     async def active(self) -> list[str]:
         """The pools that were asked for since the last call. A mark is taken away before its pool is read: what came

@@ -23,9 +23,9 @@ class HealthServer:
         application.router.add_get("/healthz", lambda _: _verdict(self._alive()))
         application.router.add_get("/readyz", lambda _: _verdict(self._ready()))
         application.router.add_get("/metrics", _metrics)
-        self._runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, port=port, shutdown_timeout=1.0).start()
+        await web.TCPSite(self._runner, port=port).start()
 
     async def stop(self) -> None:
         if self._runner is not None:

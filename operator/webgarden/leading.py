@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -23,7 +24,8 @@ from webgarden.manifests.listener import Place
 from webgarden.manifests.worker import Images
 from webgarden.reconcile.listeners import DEFAULT, Listeners
 from webgarden.reconcile.pool import PoolReconciler
-from webgarden.reconcile.ports import Key, Kind
+from webgarden.reconcile.ports import Key, Kind, Outside
+from webgarden.reconcile.silence import Silence
 from webgarden.reconcile.site import SiteReconciler
 from webgarden.reconcile.webserver import WebServerReconciler
 from webgarden.settings import Settings
@@ -46,14 +48,14 @@ class Term:
         self._store = store
         self._queue = queue
         self._client = client
-        self._hub = Hub(clock=utc_now, touched=self._touch_pool, changed=self._listeners_changed)
+        self._hub = Hub(clock=utc_now, touched=self._touch, changed=self._listeners_changed)
         self._credentials = Credentials(client, namespace=settings.namespace, clock=utc_now)
         self._server = LinkServer(self._hub, self._credentials.authenticate)
         self._workers = self._assemble()
 
-    def _touch_pool(self, path: str) -> None:
+    def _touch(self, kind: Kind, path: str) -> None:
         namespace, _, name = path.partition("/")
-        self._queue.add(Key(Kind.POOL, namespace, name))
+        self._queue.add(Key(kind, namespace, name))
 
     def _listeners_changed(self) -> None:
         metrics.LISTENERS.set(len(self._hub.connected()))
@@ -61,19 +63,15 @@ class Term:
 
     def _assemble(self) -> Workers:
         settings, store, client, hub = self._settings, self._store, self._client, self._hub
-        listeners = Listeners(store, settings.namespace)
-        pools = PoolReconciler(
-            store=store,
-            writer=client,
-            link=hub,
-            recorder=EventRecorder(client, identity=settings.identity, namespace=settings.namespace, clock=utc_now),
-            listeners=listeners,
-            images=Images(worker=settings.worker_image, pull_policy=settings.image_pull_policy),
-            clock=utc_now,
-        )
-        sites = SiteReconciler(store=store, writer=client, link=hub, listeners=listeners, clock=utc_now)
+        recorder = EventRecorder(client, identity=settings.identity, clock=utc_now)
+        outside = Outside(store=store, writer=client, link=hub, recorder=recorder, clock=utc_now)
+        listeners = Listeners(store, settings.namespace, utc_now)
+        silence = Silence(listeners=listeners, connected=hub.connected, monotonic=time.monotonic)
+        images = Images(worker=settings.worker_image, pull_policy=settings.image_pull_policy)
+        pools = PoolReconciler(outside, listeners=listeners, silence=silence, images=images)
+        sites = SiteReconciler(outside, listeners=listeners)
         servers = WebServerReconciler(
-            store=store, writer=client, link=hub, place=self._place(), initial=settings.web_server, clock=utc_now
+            outside, listeners=listeners, silence=silence, place=self._place(), initial=settings.web_server
         )
         looks = {Kind.POOL: pools.reconcile, Kind.SITE: sites.reconcile, Kind.WEB_SERVER: servers.reconcile}
         return Workers(queue=self._queue, reconcilers=looks, clock=utc_now)

@@ -1,7 +1,7 @@
 """From resources to what the listener is told: entries of the routing table. Pure.
 
-Limits of a pool are divided by the number of listeners and rounded up, since each listener keeps its own queue and counts
-its own requests; a limit below the number of listeners can therefore not be kept exactly.
+Limits are the pool's totals: each listener takes its share of them. What a site cannot do without is named in its entry
+(`requires`), so that a listener of an older release refuses it and does not serve it otherwise than it says.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import webgarden_link as link
 from webgarden.api.pool import ApplicationPool
-from webgarden.api.site import Site
+from webgarden.api.site import Affinity, Site
 
 QUEUE_GRACE_SECONDS = 30
 """A request may wait this much longer than a worker may take to start: the operator's answer comes first."""
@@ -35,27 +35,23 @@ class Refusing:
     retry_after: int = 0
 
 
-def pool_entry(
-    pool: ApplicationPool, endpoints: Iterable[Endpoint], *, listeners: int, refusing: Refusing | None
-) -> link.Pool:
+def pool_entry(pool: ApplicationPool, endpoints: Iterable[Endpoint], *, refusing: Refusing | None) -> link.Pool:
     spec = pool.spec
-    limit = share(spec.worker.max_concurrent_requests, listeners)
     return link.Pool(
         key=pool.key,
         state=link.PoolState.STOPPED if refusing else link.PoolState.STARTED,
         reason=refusing.reason if refusing else "",
         retry_after=refusing.retry_after if refusing else 0,
-        queue_limit=share(spec.queue_length, listeners),
+        queue_limit=spec.queue_length,
         queue_timeout=math.ceil(spec.process_model.startup_time_limit.total_seconds()) + QUEUE_GRACE_SECONDS,
-        workers=tuple(
-            link.Worker(name=e.name, address=e.address, port=spec.worker.port, limit=limit, draining=e.draining)
-            for e in sorted(endpoints, key=lambda e: e.name)
-        ),
+        worker_limit=spec.worker.max_concurrent_requests,
+        workers=tuple(_worker(e, spec.worker.port) for e in sorted(endpoints, key=lambda e: e.name)),
     )
 
 
-def share(total: int, listeners: int) -> int:
-    return max(1, math.ceil(total / listeners))
+def _worker(endpoint: Endpoint, port: int) -> link.Worker:
+    state = link.WorkerState.DRAINING if endpoint.draining else link.WorkerState.ACTIVE
+    return link.Worker(name=endpoint.name, address=endpoint.address, port=port, state=state)
 
 
 @dataclass(frozen=True)
@@ -97,9 +93,19 @@ def _age(site: Site) -> tuple[float, str]:
 
 
 def site_entry(site: Site, accepted: Iterable[Claim]) -> link.Site:
-    namespace = site.metadata.namespace
     return link.Site(
         key=site.key,
         bindings=tuple(link.Binding(port=c.port, host=c.host) for c in accepted if c.accepted),
-        applications=tuple(link.Application(path=a.path, pool=f"{namespace}/{a.pool}") for a in site.spec.applications),
+        applications=tuple(
+            link.Application(
+                path=a.path, pool=f"{site.metadata.namespace}/{a.pool}", affinity=link.Affinity(a.affinity)
+            )
+            for a in site.spec.applications
+        ),
+        requires=requires(site),
     )
+
+
+def requires(site: Site) -> tuple[str, ...]:
+    """Features of the listener, as `link.FEATURES` names them."""
+    return ("affinity",) if any(a.affinity is not Affinity.NONE for a in site.spec.applications) else ()

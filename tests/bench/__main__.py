@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import coldstart, holding, idle, page, recycling, throughput
+from tests.bench import coldstart, holding, idle, page, recycling, streaming, throughput
 from tests.bench.bed import Bed, bed
 from tests.bench.figures import Report, table
 from tests.cluster import progress
@@ -20,6 +20,7 @@ BENCHMARKS: Mapping[str, Callable[[Bed, int], Report]] = {
     "holding": holding.run,
     "recycling": recycling.run,
     "idle": idle.run,
+    "streaming": streaming.run,
 }
 
 

@@ -14,7 +14,7 @@ TITLE = "At rest"
 SECONDS = 30.0
 SETTLING = 3.0
 MIB = 2**20
-CONTAINERS = {"operator": ("operator",), "listener": ("haproxy", "agent", "gate")}
+CONTAINERS = {"operator": ("operator",), "listener": ("haproxy", "agent")}
 
 
 def run(bed: Bed, rounds: int) -> Report:

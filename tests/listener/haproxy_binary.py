@@ -101,9 +101,7 @@ def unpack(packages: dict[str, Path], home: Path) -> Path:
     folders = sorted({str(library.parent) for library in root.rglob("*.so*")})
     loader = next(root.rglob("ld-linux*.so*"))
     wrapper = home / "haproxy"
-    wrapper.write_text(
-        f'#!/bin/sh\nexec {loader} --library-path {":".join(folders)} {root}/usr/sbin/haproxy "$@"\n'
-    )
+    wrapper.write_text(f'#!/bin/sh\nexec {loader} --library-path {":".join(folders)} {root}/usr/sbin/haproxy "$@"\n')
     wrapper.chmod(0o755)
     if version(wrapper) < OLDEST:
         raise OSError(f"{wrapper} does not run, or is too old")

@@ -35,15 +35,17 @@ defaults
   timeout http-keep-alive 1s
 frontend www
   bind 127.0.0.1:{port}
-  http-after-response set-header Connection close if {{ str(ready),map_str({run}/maps/node.map,no) -m str no }}
+  http-after-response set-header Connection close if {{ nbsrv(node) eq 0 }}
   default_backend workers
 frontend health
   bind 127.0.0.1:{health}
   http-request return status 200 if {{ path /healthz }}
-  http-request return status 200 if {{ str(ready),map_str({run}/maps/node.map,no) -m str yes }}
+  http-request return status 200 if {{ nbsrv(node) gt 0 }}
   http-request return status 503
 backend workers
   server w 127.0.0.1:{worker}
+backend node
+  server ready 127.0.0.1:9
 """
 
 
@@ -54,8 +56,6 @@ class Listener:
         self.run = run
         self.directory = Directory(run)
         self.port, self.health, self._worker_port = free_ports(3)
-        self.directory.maps.mkdir()
-        (self.directory.maps / "node.map").write_text("ready yes\n")
         ports = {"port": self.port, "health": self.health, "worker": self._worker_port}
         self.directory.config.write_text(CONFIGURATION.format(run=run, **ports))
         program = Path(__file__).with_name("worker_program.py")
@@ -137,7 +137,8 @@ class Clients:
                         return  # the next connection would go to another listener
 
     async def gone(self) -> None:
-        await asyncio.gather(*self._tasks)
+        async with asyncio.timeout(15):
+            await asyncio.gather(*self._tasks)
 
 
 async def test_leaving_under_load_on_kept_connections_loses_nothing(listener: Listener) -> None:
@@ -171,6 +172,7 @@ async def test_a_slow_request_is_waited_for(listener: Listener) -> None:
         await until_async(listener.running)
         hook = listener.hook()
         assert (await slow).status == 200
+        assert hook.poll() is None
     await ended(hook)
 
 

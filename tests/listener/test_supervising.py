@@ -298,7 +298,8 @@ def test_the_last_lines_are_in_the_log_when_it_ends(proxy: HAProxy) -> None:
     proxy.get("/last")  # which HAProxy may not have logged when it is told to end
     proxy.container.process.terminate()
     said, _ = proxy.container.process.communicate(timeout=15)
-    assert [path for line in said.decode().splitlines() if (path := line.split()[0]) in paths] == paths
+    logged = [line.split()[0] for line in said.decode().splitlines()]
+    assert [path for path in logged if path in paths] == paths
 
 
 def test_the_log_goes_on_when_haproxy_is_started_anew(proxy: HAProxy) -> None:

@@ -393,14 +393,15 @@ def says(moment: Moment, worker: str, state: str) -> bool:
     report = moment.body
     if moment.source != "said" or not isinstance(report, link.Report):
         return False
-    return any(w.name == worker and w.state == state for w in report.workers)
+    return any(w.name == worker and w.state == state for pool in report.pools for w in pool.workers)
 
 
 def tells_to_drain(moment: Moment, worker: str) -> bool:
     table = moment.body
     if moment.source != "heard" or not isinstance(table, link.Table | link.Change):
         return False
-    return any(w.name == worker and w.draining for pool in table.pools for w in pool.workers)
+    draining = link.WorkerState.DRAINING
+    return any(w.name == worker and w.state is draining for pool in table.pools for w in pool.workers)
 
 
 def was_id(event: Body) -> str:

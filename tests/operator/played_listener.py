@@ -2,13 +2,15 @@
 
 It comes in with a real token of its pod, over TLS. A request is given to a worker that serves, or waits and is demand; it is
 answered when the test says so. What must never happen is noted on the request itself: `lost` (its worker died under it).
-Every frame is noted among the world's moments, what is said before it is sent.
+Every frame is noted among the world's moments, what is said before it is sent. Agent and HAProxy are told apart by what
+they lose: without the agent there is no link, and another life of HAProxy (`boot`) counts from zero.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import ssl
 import time
 from collections.abc import Callable
@@ -25,6 +27,7 @@ BEAT = 0.02
 DEMAND_EVERY = 1.0
 RECONNECT = 0.2
 BOOTS = itertools.count(1)
+FEATURES = frozenset({"affinity"})
 
 
 class Fate(StrEnum):
@@ -51,9 +54,17 @@ class Request:
 @dataclass
 class _Worker:
     told: link.Worker
+    answers: bool = False
     answered: bool = False
+    """At some time."""
     requests: int = 0
     running: list[Request] = field(default_factory=list)
+
+    def cut(self) -> None:
+        """Its requests end."""
+        for request in self.running:
+            request.fate = Fate.CUT
+        self.running.clear()
 
     def report(self) -> link.WorkerReport:
         return link.WorkerReport(
@@ -61,10 +72,12 @@ class _Worker:
         )
 
     @property
-    def state(self) -> link.WorkerState:
-        if self.told.draining:
-            return link.WorkerState.DRAINING if self.running else link.WorkerState.DRAINED
-        return link.WorkerState.SERVING if self.answered else link.WorkerState.WAITING
+    def state(self) -> link.WorkerStatus:
+        if self.told.state is link.WorkerState.DRAINING:
+            return link.WorkerStatus.DRAINING if self.running else link.WorkerStatus.DRAINED
+        if self.answers:
+            return link.WorkerStatus.SERVING
+        return link.WorkerStatus.DOWN if self.answered else link.WorkerStatus.WAITING
 
 
 @dataclass
@@ -93,7 +106,10 @@ class Listener:
         self.name = name
         self.uid = uid
         self.boot = f"boot-{next(BOOTS)}"
-        self.version = 0
+        self.features = FEATURES
+        """What its release can do."""
+        self.count = 1
+        """Listeners, as it was told."""
         self.pools: dict[str, _Pool] = {}
         self.sites: dict[str, link.Site] = {}
         self.refusals: list[str] = []
@@ -104,7 +120,7 @@ class Listener:
         self._hearing.set()
         self._hushed = asyncio.Event()
         self._socket: aiohttp.ClientWebSocketResponse | None = None
-        self._sent: dict[str, link.Report] = {}
+        self._sent: dict[str, link.PoolReport] = {}
         self.connected = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -155,13 +171,16 @@ class Listener:
         self._world.loop.call_soon_threadsafe(self._wished.set)
 
     def reboot(self) -> None:
-        """The agent starts anew: its totals begin at zero."""
-        self.disconnect()
-        self.boot = f"boot-{next(BOOTS)}"
-        for pool in self.pools.values():
-            for worker in pool.workers.values():
-                worker.requests = 0
-        self.connect()
+        """HAProxy dies and starts anew, while the agent stays: what ran is cut, and totals begin at zero."""
+
+        async def begin() -> None:
+            self.boot = f"boot-{next(BOOTS)}"
+            for pool in self.pools.values():
+                for worker in pool.workers.values():
+                    worker.cut()
+                    worker.requests = 0
+
+        self._world.call(begin())
 
     def hush(self) -> None:
         """Neither read nor say anything, on a connection that stays open."""
@@ -179,10 +198,10 @@ class Listener:
 
         self._world.call(go_on())
 
-    def worker(self, pool: str, name: str) -> link.Worker | None:
+    def told(self, pool: str, name: str) -> link.WorkerState | None:
         known = self.pools.get(pool)
         found = known.workers.get(name) if known else None
-        return found.told if found else None
+        return found.told.state if found else None
 
     def state(self, pool: str, name: str) -> str:
         known = self.pools.get(pool)
@@ -223,7 +242,7 @@ class Listener:
             self._socket = socket
             self._sent.clear()
             try:
-                await self._say(link.Hello(listener=self.name, boot=self.boot))
+                await self._say(link.Hello(listener=self.name))
                 while (frame := await self._receive(socket)).type is aiohttp.WSMsgType.TEXT:
                     await self._hear(link.decode(frame.data))
             finally:
@@ -254,13 +273,17 @@ class Listener:
                 sites = {site.key for site in message.sites}
                 gone = tuple(self.pools.keys() - pools), tuple(self.sites.keys() - sites)
                 self._take(message.pools, message.sites, *gone)
+                self.count = message.listeners
                 self.connected = True
             case link.Change():
                 self._take(message.pools, message.sites, message.removed_pools, message.removed_sites)
+            case link.Listeners():
+                self.count = message.count
+                return
             case _:
                 raise AssertionError(message)
-        self.version = message.version
-        await self._say(link.Applied(version=self.version))
+        if message.sites:
+            await self._say(link.Report(sites=tuple(self._report_site(site) for site in message.sites)))
         for pool in list(self.pools.values()):
             await self._settle(pool)
 
@@ -286,8 +309,7 @@ class Listener:
                 kept.told = worker
                 known.workers[worker.name] = kept
             for gone in before.values():
-                for request in gone.running:
-                    request.fate = Fate.CUT
+                gone.cut()
 
     async def _beat(self) -> None:
         """Workers come up and die, and demand is repeated."""
@@ -305,8 +327,8 @@ class Listener:
             report = self._report(pool)
             if self._sent.get(pool.told.key) != report:
                 self._sent[pool.told.key] = report
-                await self._say(report)
-            serving = any(w.state is link.WorkerState.SERVING for w in pool.workers.values())
+                await self._say(link.Report(pools=(report,)))
+            serving = any(w.state is link.WorkerStatus.SERVING for w in pool.workers.values())
             if pool.waiting and not serving and time.monotonic() - pool.demanded >= DEMAND_EVERY:
                 pool.demanded = time.monotonic()
                 self.demands.append((pool.demanded, pool.told.key))
@@ -314,8 +336,9 @@ class Listener:
 
     def _look(self, pool: _Pool) -> None:
         for worker in pool.workers.values():
-            worker.answered = self._way.answers(worker.told.address)
-            if not worker.answered:
+            worker.answers = self._way.answers(worker.told.address)
+            worker.answered = worker.answered or worker.answers
+            if not worker.answers:
                 for request in worker.running:
                     request.fate = Fate.LOST
                 worker.running.clear()
@@ -330,7 +353,7 @@ class Listener:
             free = [
                 w
                 for w in pool.workers.values()
-                if w.state is link.WorkerState.SERVING and len(w.running) < w.told.limit
+                if w.state is link.WorkerStatus.SERVING and len(w.running) < self._share(pool.told.worker_limit)
             ]
             if not free:
                 return
@@ -341,10 +364,20 @@ class Listener:
             chosen.requests += 1
             pool.demanded = 0.0
 
-    def _report(self, pool: _Pool) -> link.Report:
-        return link.Report(
-            pool=pool.told.key,
-            version=self.version,
+    def _share(self, total: int) -> int:
+        return math.ceil(total / self.count)
+
+    def _report_site(self, site: link.Site) -> link.SiteReport:
+        lacking = sorted(set(site.requires) - self.features)
+        return link.SiteReport(
+            key=site.key, version=site.version, refused=f"it knows no {', '.join(lacking)}" if lacking else ""
+        )
+
+    def _report(self, pool: _Pool) -> link.PoolReport:
+        return link.PoolReport(
+            key=pool.told.key,
+            version=pool.told.version,
+            boot=self.boot,
             queued=len(pool.waiting),
             rejected=pool.rejected,
             workers=tuple(worker.report() for worker in pool.workers.values()),

@@ -72,6 +72,10 @@ class Node:
         """The container ends by itself; `restarted`: and the kubelet has another running before anybody looks."""
         self._world.call(self._crash(namespace, name, message=message, restarted=restarted))
 
+    def stop_container(self, namespace: str, name: str, container: str) -> None:
+        """That one of the pod ends, so the pod is not ready; the others run on."""
+        self._world.call(self._stop_container(self._world.objects["pods"][namespace, name], container))
+
     async def _register(self) -> None:
         await self._world.ask("POST", "/api/v1/nodes", {"metadata": {"name": NAME}})
         status = {"conditions": [condition("Ready", True)], "capacity": {"pods": "1000", "cpu": "64", "memory": "64Gi"}}
@@ -175,6 +179,12 @@ class Node:
             return
         again = {"running": {"startedAt": now()}}
         await self._say(pod, containerStatuses=_containers(pod, again, ready=True, restarts=1, last=ended))
+
+    async def _stop_container(self, pod: Body, container: str) -> None:
+        statuses = _containers(pod, {"running": {"startedAt": now()}}, ready=True)
+        stopped = next(status for status in statuses if status["name"] == container)
+        stopped |= {"ready": False, "state": {"terminated": {"exitCode": 1, "finishedAt": now()}}}
+        await self._say(pod, conditions=[condition("Ready", False)], containerStatuses=statuses)
 
     def _silence(self, pod: Body) -> None:
         gone = [a for a, name in self.answering.items() if name == pod["metadata"]["name"]]

@@ -80,6 +80,8 @@ def test_an_old_cluster_is_refused() -> None:
         ("crds.keep=perhaps", "/crds/keep"),
         ("webServer.spec.listeners=2", "'listeners' not allowed"),
         ("webServer.spec.listener.threads=65", "/webServer/spec/listener/threads"),
+        ("webServer.spec.listener.maxHeadSize=much", "/webServer/spec/listener/maxHeadSize"),
+        ("webServer.spec.listener.maxHeadLines=9", "/webServer/spec/listener/maxHeadLines"),
         ("webServer.spec.listener.ports={80,80}", "/webServer/spec/listener/ports"),
         ("webServer.spec.listener.service.type=External", "/webServer/spec/listener/service/type"),
     ],
@@ -97,6 +99,8 @@ def test_a_value_that_makes_no_sense_is_refused(value: str, words: str) -> None:
         f"image.digest={DIGEST}",
         "webServer.spec.listener.ports={80,8080}",
         "webServer.spec.listener.resources.limits.memory=1Gi",
+        "webServer.spec.listener.maxHeadSize=128Ki",
+        "webServer.spec.listener.maxHeadSize=65536",
         "webServer.spec.listener.service.annotations.a=b",
         "tolerations[0].operator=Exists",
         "affinity.podAntiAffinity.a=b",
@@ -113,11 +117,15 @@ def test_no_rule_grants_everything() -> None:
 
 def test_the_operator_reads_and_writes_secrets_in_its_own_namespace_alone() -> None:
     objects = render()
-    own = {"secrets", "configmaps", "services", "serviceaccounts", "poddisruptionbudgets", "leases"}
+    own = {"secrets", "services", "serviceaccounts", "poddisruptionbudgets", "leases"}
     wide = {
-        resource for role in of_kind("ClusterRole", objects) for rule in role["rules"] for resource in rule["resources"]
+        resource: rule["verbs"]
+        for role in of_kind("ClusterRole", objects)
+        for rule in role["rules"]
+        for resource in rule["resources"]
     }
-    assert not wide & own
+    assert not wide.keys() & own
+    assert wide["configmaps"] == ["create", "delete"]  # what workers host; nobody else's is read
     assert one("Role", "webgarden-operator", objects)["metadata"]["namespace"] == "web"
 
 

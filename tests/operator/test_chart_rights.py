@@ -23,11 +23,12 @@ POOL = {
     "metadata": {"name": "shop", "namespace": "default"},
     "spec": {"startMode": "AlwaysRunning", "worker": {"image": "shop:1"}},
 }
+APP = {"kind": "Static", "root": "/srv"}
 SITE = {
     "apiVersion": "webgarden.dev/v1alpha1",
     "kind": "Site",
     "metadata": {"name": "shop", "namespace": "default"},
-    "spec": {"bindings": [{}], "applications": [{"path": "/", "pool": "shop"}]},
+    "spec": {"bindings": [{}], "applications": [{"path": "/", "pool": "shop", "app": APP}]},
 }
 
 
@@ -108,12 +109,17 @@ def test_the_operator_can_do_all_that_it_does_and_goes_without_a_trace(installed
     until(read("deployment/webgarden-listener", "{.metadata.uid}"), "there is no listener", log)
     until(read("poddisruptionbudget/webgarden-listener", "{.metadata.uid}"), "it has no disruption budget", log)
     until(read("configmap/webgarden-link-ca", "{.metadata.ownerReferences}"), "the authority is not owned", log)
-    for body in (POOL, SITE):
-        kubectl(installed, "create", "--filename=-", stdin=body)
-    until(read("pool/shop", "{.status.state}", "default"), "the pool has no status", log)
+    kubectl(installed, "create", "--filename=-", stdin=SITE)
     until(read("site/shop", "{.status.conditions[0].type}", "default"), "the site has no status", log)
+    kubectl(installed, "create", "--filename=-", stdin=POOL)
+    until(read("pool/shop", "{.status.state}", "default"), "the pool has no status", log)
     worker = ["deployments", "--selector=webgarden.dev/pool=shop", "--output=name"]
     until(lambda: kubectl(installed, "get", *worker), "there is no worker", log)
+    hosted = ["configmaps", "--selector=webgarden.dev/pool=shop", "--output=name"]
+    until(lambda: kubectl(installed, "get", *hosted), "it has nothing to host", log)
+    kubectl(installed, "patch", "pool/shop", "--type=merge", "--patch", '{"spec":{"state":"Stopped"}}')
+    kubectl(installed, "delete", "site/shop")
+    until(lambda: "" if kubectl(installed, "get", *hosted) else "none", "what it had to host is left behind", log)
     assert "forbidden" not in log.read_text().lower()
 
     run([str(binaries.helm()), f"--kubeconfig={installed}", "uninstall", "garden", "--namespace=web"])

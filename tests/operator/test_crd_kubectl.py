@@ -166,7 +166,7 @@ def test_the_web_server_shows_its_defaults(kubectl: Kubectl) -> None:
     make(kubectl, "WebServer", "default")
     shown = json.loads(kubectl("get", "webserver/default", "--output=json"))["spec"]
     listener = {"replicas": 2, "ports": [80], "service": {"type": "ClusterIP"}, "threads": 2, "accessLog": "Failed"}
-    assert shown == {"listener": listener}
+    assert shown == {"listener": {**listener, "maxHeadSize": "64Ki", "maxHeadLines": 200}}
 
 
 def test_scaling_a_pool_sets_the_size_of_its_web_garden(kubectl: Kubectl) -> None:

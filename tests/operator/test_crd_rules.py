@@ -59,8 +59,16 @@ def paths(*names: str) -> Json:
     return site(applications=[{"path": name, "pool": "shop"} for name in names])
 
 
+def affinity(name: str) -> Json:
+    return site(applications=[{"path": "/", "pool": "shop", "affinity": name}])
+
+
 def app(**fields: Any) -> Json:  # noqa: ANN401
     return site(applications=[{"path": "/", "pool": "shop", "app": fields}])
+
+
+def cgi(**fields: Any) -> Json:  # noqa: ANN401
+    return app(kind="CGI", root="/srv", cgi=fields)
 
 
 def listener(**fields: Any) -> Json:  # noqa: ANN401
@@ -240,12 +248,14 @@ SITE_CASES = [
     Case("a path has no second line", paths("/a\n"), "may have letters", paths("/a")),
     Case("a path has no query", paths("/a?b"), "may have letters", paths("/a/b")),
     Case("a path has no separator of commands", paths("/a;b"), "may have letters", paths("/a,b")),
+    Case("affinity is one we know", affinity("Address"), "Unsupported value", affinity("Cookie")),
+    Case("affinity may be named and be none", affinity(""), "Unsupported value", affinity("None")),
     Case("a path is not empty", paths(""), "must begin with /", paths("/")),
     Case("a path is given once", paths("/a", "/a"), "Duplicate value", paths("/a", "/a/a")),
     Case("a path is given once in any case", paths("/Api", "/aPI"), "case does not count", paths("/Api", "/Apis")),
     Case("an application has a pool", site(applications=[{"path": "/"}]), "Required value", paths("/")),
     Case("a pool has a name", site(applications=[{"path": "/", "pool": ""}]), "at least 1 char", paths("/")),
-    Case("an app has a kind we know", app(kind="CGI", target="a:b"), "Unsupported", app(kind="WSGI", target="a:b")),
+    Case("an app has a kind we know", app(kind="ISAPI", target="a:b"), "Unsupported", app(kind="WSGI", target="a:b")),
     Case(
         "WSGI needs a target",
         app(kind="WSGI", root="/srv"),
@@ -256,7 +266,45 @@ SITE_CASES = [
     Case(
         "a target names an object", app(kind="ASGI", target="shop"), "should match", app(kind="ASGI", target="shop:app")
     ),
-    Case("Static needs a root", app(kind="Static"), "needs a root", app(kind="Static", root="/srv")),
+    Case(
+        "a factory takes no arguments",
+        app(kind="WSGI", target="shop:create('x')"),
+        "should match",
+        app(kind="WSGI", target="shop:create()"),
+    ),
+    Case("Static needs a root", app(kind="Static"), "need a root", app(kind="Static", root="/srv")),
+    Case("CGI needs a root", app(kind="CGI"), "need a root", app(kind="CGI", root="/srv")),
+    Case(
+        "CGI has no target",
+        app(kind="CGI", root="/srv", target="a:b"),
+        "no target",
+        app(kind="CGI", root="/srv", cgi={}),
+    ),
+    Case(
+        "how programs are run is for programs",
+        app(kind="Static", root="/srv", cgi={}),
+        "cgi is for the kind CGI",
+        app(kind="CGI", root="/srv", cgi={"timeout": "15m"}),
+    ),
+    Case("a program has some time", cgi(timeout="0s"), "must be at least 1s", cgi(timeout="1s")),
+    Case(
+        "a handler is for an extension",
+        cgi(handlers=[{"path": "cgi-bin/*", "scriptProcessor": "/bin/sh"}]),
+        "should match",
+        cgi(handlers=[{"path": "*.sh", "scriptProcessor": "/bin/sh"}]),
+    ),
+    Case(
+        "a script processor has a path",
+        cgi(handlers=[{"path": "*.php", "scriptProcessor": "php-cgi"}]),
+        "should match",
+        cgi(handlers=[{"path": "*.php", "scriptProcessor": "/usr/bin/php-cgi"}]),
+    ),
+    Case(
+        "an extension has one handler",
+        cgi(handlers=[{"path": "*.pl", "scriptProcessor": path} for path in ("/bin/a", "/bin/b")]),
+        "Duplicate value",
+        cgi(handlers=[{"path": path, "scriptProcessor": "/usr/bin/perl"} for path in ("*.pl", "*.cgi")]),
+    ),
     Case(
         "Static has no target", app(kind="Static", root="/srv", target="a:b"), "no target", app(kind="Static", root="/")
     ),
@@ -279,6 +327,14 @@ SERVER_CASES = [
     Case("there are not too many listeners", listener(replicas=101), "less than", listener(replicas=100)),
     Case("a listener has a thread", listener(threads=0), "greater than or equal to 1", listener(threads=1)),
     Case("a listener has at most 64 threads", listener(threads=65), "less than", listener(threads=64)),
+    Case(
+        "a head may have some size", listener(maxHeadSize="16383"), "must be 16Ki to 1Mi", listener(maxHeadSize="16Ki")
+    ),
+    Case("a head is no body", listener(maxHeadSize="2Mi"), "must be 16Ki to 1Mi", listener(maxHeadSize="1Mi")),
+    Case("a size may be a number", listener(maxHeadSize=1), "must be 16Ki to 1Mi", listener(maxHeadSize=65536)),
+    Case("a size is a quantity", listener(maxHeadSize="much"), "should match", listener(maxHeadSize="64k")),
+    Case("a head may have some lines", listener(maxHeadLines=99), "greater than", listener(maxHeadLines=100)),
+    Case("a head has at most 1000 lines", listener(maxHeadLines=1001), "less than", listener(maxHeadLines=1000)),
     Case(
         "a type of service is known",
         listener(service={"type": "ExternalName"}),

@@ -108,5 +108,9 @@ def test_kubectl_scale_sets_the_size_of_the_web_garden(yard: Yard) -> None:
     yard.garden.listeners[0].finish(held)
     assert yard.warm(1) == [first]
     assert held.fate is Fate.DONE
-    found = yard.world.request("GET", f"{path('applicationpools', yard.namespace, 'shop')}/scale")
-    assert found["status"] == {"replicas": 1, "selector": "webgarden.dev/pool=shop"}
+
+    def shown() -> dict[str, object]:
+        found = yard.world.request("GET", f"{path('applicationpools', yard.namespace, 'shop')}/scale")
+        return dict(found["status"])
+
+    until(lambda: shown() == {"replicas": 1, "selector": "webgarden.dev/pool=shop"}, "it says so")

@@ -163,7 +163,7 @@ def test_a_pod_deleted_by_somebody_else_gets_no_request_from_then_on(yard: Yard)
     running = listener.request(yard.key())
     assert running.worker == old
     yard.delete("pods", old)
-    until(lambda: (told := listener.worker(yard.key(), old)) is not None and told.draining, "the listeners are told")
+    until(lambda: listener.told(yard.key(), old) is link.WorkerState.DRAINING, "the listeners are told")
     assert running.fate is Fate.RUNS
     fresh = listener.request(yard.key())
     until(lambda: fresh.fate is Fate.RUNS, f"another serves; {yard.tell()}")

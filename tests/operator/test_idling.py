@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
-from tests.operator.garden import Yard, tells_to_drain, was_id
+from tests.operator.garden import SYSTEM, Yard, tells_to_drain, was_id
 from tests.operator.played_listener import Fate, Request
 from tests.operator.world import Moment, until
 
@@ -47,6 +49,19 @@ def test_a_long_request_is_activity(yard: Yard) -> None:
     until(lambda: yard.garden.operator.looks() > looks + 5, "more looks")
     assert yard.serving() == [worker]
     listener.finish(long)
+    yard.gone(worker)
+
+
+def test_idle_time_begins_when_a_request_ends_however_long_it_took(yard: Yard) -> None:
+    worker = warmed(yard)
+    listener = yard.garden.listeners[0]
+    began = time.monotonic()
+    long = listener.request(yard.key())
+    until(lambda: time.monotonic() - began > 4, "it takes longer than idleTimeout")
+    ended = time.monotonic()
+    listener.finish(long)
+    drains = yard.world.moments[yard.told_to_drain(worker) - 1]
+    assert drains.at - ended >= 3
     yard.gone(worker)
 
 
@@ -102,10 +117,13 @@ def test_a_request_at_any_stage_of_an_idle_stop_is_served(yard: Yard, stage: obj
     assert not yard.status()["failures"]
 
 
-def test_a_listener_that_is_alive_and_not_connected_blocks_the_idle_stop(yard: Yard) -> None:
+@pytest.mark.parametrize("agent", ["alive", "dead"])
+def test_a_listener_that_is_alive_and_not_connected_blocks_the_idle_stop(yard: Yard, agent: str) -> None:
     worker = warmed(yard)
     one, two = yard.garden.listeners
     two.disconnect()
+    if agent == "dead":  # so the pod is not ready, and HAProxy gives out requests of kept connections all the same
+        yard.garden.node.stop_container(SYSTEM, two.name, "agent")
     until(lambda: yard.garden.operator.metric("webgarden_link_listeners") == 1, "it is missed")
     looks = yard.garden.operator.looks()
     until(lambda: yard.garden.operator.looks() > looks + 4, "more looks")

@@ -31,7 +31,12 @@ def test_a_site_is_told_to_the_listeners_as_it_is(yard: Yard) -> None:
         bindings=(link.Binding(port=80, host="whole.test"),),
         applications=(link.Application(path="/", pool=yard.key()),),
     )
-    until(lambda: all(one.sites.get(yard.key()) == wanted for one in yard.garden.listeners), "the table has it")
+
+    def told() -> list[link.Site | None]:
+        found = [one.sites.get(yard.key()) for one in yard.garden.listeners]
+        return [one and one.model_copy(update={"version": 0}) for one in found]
+
+    until(lambda: told() == [wanted] * 2, "the table has it")
     until(lambda: yard.condition("Ready", plural="sites")["status"] == "True", "Ready")
     assert yard.get("sites")["status"]["urls"] == ["http://whole.test"]
     yard.delete("sites")
@@ -103,12 +108,35 @@ def test_a_port_that_the_listener_has_not_is_refused(yard: Yard) -> None:
     assert "8081" in yard.condition("Accepted", plural="sites")["message"]
 
 
-def test_what_the_worker_image_runs_is_in_the_environment_of_the_worker(yard: Yard) -> None:
-    application = {"path": "/", "pool": "shop", "app": {"kind": "WSGI", "target": "shop.wsgi:application"}}
-    yard.create("sites", "shop", {"bindings": [{"host": "app.test"}], "applications": [application]})
-    yard.pool(startMode="AlwaysRunning", worker={})
-    (worker,) = yard.warm()
-    (container,) = yard.get("pods", worker)["spec"]["containers"]
-    environment = {e["name"]: e.get("value") for e in container["env"]}
-    assert container["image"] == "worker:test"
-    assert '"target": "shop.wsgi:application"' in environment["WEBGARDEN_APPLICATIONS"]
+def test_a_site_is_ready_when_every_listener_says_that_it_has_it(yard: Yard) -> None:
+    yard.pool()
+    one, two = yard.garden.listeners
+    two.hush()
+    site(yard, "shop", "slow.test")
+    until(lambda: yard.key() in one.sites, "one has it")
+    assert yard.condition("Ready", plural="sites")["reason"] == "Publishing"
+    two.wake()
+    until(lambda: yard.condition("Ready", plural="sites")["status"] == "True", "both have it")
+
+
+def test_a_listener_that_is_too_old_for_a_site_refuses_it_and_that_is_told_until_it_is_not(yard: Yard) -> None:
+    yard.pool()
+    old = yard.garden.listeners[0]
+    knows, old.features = old.features, frozenset()
+    try:
+        application = {"path": "/", "pool": "shop", "affinity": "Cookie"}
+        yard.create("sites", "shop", {"bindings": [{"host": "kept.test"}], "applications": [application]})
+        until(lambda: yard.condition("Ready", plural="sites").get("reason") == "ListenerTooOld", "it is told")
+        message = yard.condition("Ready", plural="sites")["message"]
+        assert f"{old.name} does not serve it: it knows no affinity" in message and "release" in message
+        (event,) = until(lambda: yard.events("ListenerTooOld"), "the Event")
+        assert event["type"] == "Warning" and old.name in event["note"]
+        site(yard, "plain", "plain.test")
+        until(lambda: yard.condition("Ready", "plain", "sites")["status"] == "True", "others are served")
+    finally:
+        old.features = knows
+    old.disconnect()  # its pod is replaced by one of the new release
+    old.connect()
+    until(lambda: yard.condition("Ready", plural="sites")["status"] == "True", "it clears by itself")
+    (event,) = yard.events("ListenerTooOld")
+    assert "series" not in event

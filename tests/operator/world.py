@@ -28,6 +28,7 @@ JSON = "application/json"
 MERGE = "application/merge-patch+json"
 GROUP = "/apis/webgarden.dev/v1alpha1"
 COLLECTIONS = {
+    "configmaps": "/api/v1/configmaps",
     "pods": "/api/v1/pods",
     "deployments": "/apis/apps/v1/deployments",
     "applicationpools": f"{GROUP}/applicationpools",
@@ -173,11 +174,11 @@ class World:
     def _see(self, plural: str, kind: str, body: Body) -> None:
         metadata = body["metadata"]
         key = (metadata.get("namespace", ""), metadata["name"])
+        self.note(plural, kind, body)  # first: a test's thread may look in between, for the moment of what is there
         if kind == "DELETED":
             self.objects[plural].pop(key, None)
         else:
             self.objects[plural][key] = body
-        self.note(plural, kind, body)
         for watcher in self.watchers:
             watcher(plural, kind, body)
 

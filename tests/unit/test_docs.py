@@ -20,11 +20,14 @@ from webgarden import metrics
 from webgarden.api import crd, reference
 from webgarden.api.kinds import APPLICATION_POOL
 from webgarden.policy import Reason
-from webgarden.reconcile import events
-from webgarden_listener.gate import holding
+from webgarden.reconcile import events, site
+from webgarden.reconcile.ports import Event
+from webgarden_listener import bell
 from webgarden_listener.haproxy import config
+from webgarden_listener.haproxy.rules import answering, logging
+from webgarden_listener.haproxy.rules.frame import Frame
 from webgarden_listener.settings import Directory, Settings
-from webgarden_listener.table import clean
+from webgarden_listener.table import Routing, clean
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -117,14 +120,13 @@ def test_every_reason_of_the_listener_is_explained_and_no_other() -> None:
 
 
 def listener_reasons() -> set[str]:
-    """What can stand in X-Webgarden-Reason: said by HAProxy, by the gate, and by the operator for a stopped pool."""
-    frame = config.Frame(Settings(Directory(Path("/run"))), "0")
-    text = "\n".join([*config.opening(frame), *config.backend_of(frame, link.Pool(key="n/p"))])
+    """What can stand in X-Webgarden-Reason: said by HAProxy, by the agent, and by the operator for a stopped pool."""
+    text = config.config(Frame(Settings(Directory(Path("/run"))), connections=100, ipv6=True), Routing(), ready=True)
     said = set(re.findall(r"set-var\(txn\.reason\) str\((\w+)\)", text))
     otherwise = {word for word in re.findall(r"map_str\([^()]*,(\w+)\)", text) if CAMEL_CASE.fullmatch(word)}
     unreadable = clean(link.Pool(key="n/p", state=link.PoolState.STOPPED, reason="no word")).reason
-    gate = {word for call in calls(holding, "Refuse") for word in words(call.args[0], holding)}
-    return {*said, *otherwise, unreadable, *gate, *(reason for _, reason in config.TERMINATIONS), *refusals()}
+    no_request = {reason for _, reason in answering.NO_REQUEST.values()}
+    return {*said, *otherwise, *answering.TERMINATIONS.values(), *no_request, bell.REASON, unreadable, *refusals()}
 
 
 def refusals() -> set[str]:
@@ -204,14 +206,17 @@ def test_every_event_is_told_with_its_id() -> None:
     assert told == {(e.reason, "Warning" if e.warning else "Normal", str(e.was_id)) for e in every_event()}
 
 
-def every_event() -> list[events.Event]:
+def every_event() -> list[Event]:
     made = {name for name, one in vars(events).items() if inspect.isfunction(one) and one.__module__ == events.__name__}
-    known = {"failed", "recycling", "recycled", "idle", "started", "senseless_wish", "unknown_worker", "dataclass"}
+    known = {"failed", "recycling", "recycled", "idle", "started", "senseless_wish", "unknown_worker"}
+    known |= {"site_refused", "listener_silent"}
     assert made <= known, "an Event that the pages do not know"
     failures = [events.failed("w", kind, "") for kind in events._FAILURES]
     recycles = [events.recycled("w", reason, failure="") for reason in events._RECYCLES]
     rest = [events.recycled("w", Reason.ON_DEMAND, failure="x"), events.recycling("w", Reason.ON_DEMAND)]
-    return [*failures, *recycles, *rest, events.idle("w", 1), events.started("w", 1), events.senseless_wish("x")]
+    listeners = [events.listener_silent("l", 1), *(events.site_refused(reason, "") for reason in sorted(site.REFUSALS))]
+    workers = [events.idle("w", 1), events.started("w", 1), events.senseless_wish("x")]
+    return [*failures, *recycles, *rest, *workers, *listeners]
 
 
 def test_every_metric_of_the_operator_is_explained_and_no_other() -> None:
@@ -227,7 +232,7 @@ def test_every_message_of_the_link_is_explained_and_no_other() -> None:
 def test_every_field_of_the_log_is_explained_and_no_other() -> None:
     told = {name for cell in re.findall(r"^\| (.*?) \|", section(DOCS / "operations.md", "Logs"), re.MULTILINE)
             for name in re.findall(r"`(\w+)`", cell)}  # fmt: skip
-    assert told == set(re.findall(r"\((\w+)\)(?:\[|[a-zA-Z])", config.LOG))
+    assert told == set(re.findall(r"\((\w+)\)(?:\[|[a-zA-Z])", logging.FORMAT))
 
 
 @each_page

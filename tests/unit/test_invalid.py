@@ -32,6 +32,9 @@ class Written:
     async def apply(self, manifest: Body) -> Body:
         raise AssertionError(manifest)
 
+    async def create(self, manifest: Body) -> Body | None:
+        raise AssertionError(manifest)
+
     async def patch(self, key: Key, patch: Body) -> Body | None:
         raise AssertionError(key, patch)
 

@@ -9,23 +9,28 @@ from pydantic import ValidationError
 
 import webgarden_link as link
 
-WORKER = link.Worker(name="w", address="10.0.0.1", port=8080, limit=50, draining=True)
-POOL = link.Pool(key="a/shop", state=link.PoolState.STOPPED, reason="Disabled", retry_after=3, workers=(WORKER,))
+WORKER = link.Worker(name="w", address="10.0.0.1", port=8080, state=link.WorkerState.DRAINING)
+POOL = link.Pool(
+    key="a/shop", version=9, state=link.PoolState.STOPPED, reason="Disabled", retry_after=3, workers=(WORKER,)
+)
 SITE = link.Site(
     key="a/shop",
+    version=8,
     bindings=(link.Binding(port=80, host="*.shop.test"),),
-    applications=(link.Application(path="/api", pool="a/shop"),),
+    applications=(link.Application(path="/api", pool="a/shop", affinity=link.Affinity.COOKIE),),
+    requires=("affinity",),
 )
-REPORT = link.WorkerReport(name="w", state=link.WorkerState.DRAINED, in_flight=2, requests=17)
+WORKER_REPORT = link.WorkerReport(name="w", state=link.WorkerStatus.DRAINED, in_flight=2, requests=17)
+POOL_REPORT = link.PoolReport(key="a/shop", version=5, boot="b", queued=6, rejected=7, workers=(WORKER_REPORT,))
+SITE_REPORT = link.SiteReport(key="a/shop", version=5, refused="no affinity")
 EVERY: list[link.Message] = [
-    link.Hello(listener="l", boot="b"),
+    link.Hello(listener="l"),
     link.Refusal(reason="no"),
-    link.Table(version=1, pools=(POOL,), sites=(SITE,)),
-    link.Change(version=2, pools=(POOL,), sites=(SITE,), removed_pools=("a/x",), removed_sites=("a/y",)),
-    link.Applied(version=3),
-    link.Failed(version=4, error="maps"),
+    link.Table(listeners=3, pools=(POOL,), sites=(SITE,)),
+    link.Change(pools=(POOL,), sites=(SITE,), removed_pools=("a/x",), removed_sites=("a/y",)),
+    link.Listeners(count=3),
     link.Demand(pool="a/shop"),
-    link.Report(pool="a/shop", version=5, queued=6, rejected=7, workers=(REPORT,)),
+    link.Report(pools=(POOL_REPORT,), sites=(SITE_REPORT,)),
 ]
 
 
@@ -41,11 +46,11 @@ def test_every_kind_has_been_tried() -> None:
 
 
 def test_fields_of_a_newer_peer_are_ignored() -> None:
-    assert link.decode('{"kind": "Applied", "version": 1, "mood": {"good": true}}') == link.Applied(version=1)
-    report = '{"kind": "Report", "pool": "a/b", "version": 1, "workers": [{"name": "w", "state": "Serving", "x": 1}]}'
-    assert link.decode(report) == link.Report(
-        pool="a/b", version=1, workers=(link.WorkerReport(name="w", state=link.WorkerState.SERVING),)
-    )
+    assert link.decode('{"kind": "Listeners", "count": 1, "mood": {"good": true}}') == link.Listeners(count=1)
+    worker = '{"name": "w", "state": "Serving", "x": 1}'
+    report = f'{{"kind": "Report", "pools": [{{"key": "a/b", "version": 1, "boot": "b", "workers": [{worker}]}}]}}'
+    (pool,) = link.Report.model_validate(link.decode(report)).pools
+    assert pool.workers == (link.WorkerReport(name="w", state=link.WorkerStatus.SERVING),)
 
 
 @pytest.mark.parametrize(
@@ -56,11 +61,13 @@ def test_fields_of_a_newer_peer_are_ignored() -> None:
         ("[]", "not a message of the link"),
         ("no json", "Invalid JSON"),
         (b"\xff", "Invalid JSON"),
-        ('{"kind": "Applied"}', "Applied.version"),
-        ('{"kind": "Applied", "version": "many"}', "Applied.version"),
+        ('{"kind": "Listeners"}', "Listeners.count"),
+        ('{"kind": "Listeners", "count": "many"}', "Listeners.count"),
+        ('{"kind": "Report", "sites": [{"key": "a/b"}]}', "sites.0.version"),
         (
-            '{"kind": "Report", "pool": "p", "version": 1, "workers": [{"name": "w", "state": "Odd"}]}',
-            "workers.0.state",
+            '{"kind": "Report", "pools": [{"key": "p", "version": 1, "boot": "b",'
+            ' "workers": [{"name": "w", "state": "Odd"}]}]}',
+            "pools.0.workers.0.state",
         ),
     ],
 )

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from webgarden.api.pool import ApplicationPool
+from webgarden.api.site import App
+from webgarden.manifests.applications import FILE, HostedApplication, config_map, mounted_in
 from webgarden.manifests.worker import (
-    HostedApplication,
     Images,
     Scaling,
     deployment,
@@ -30,8 +31,17 @@ def pool(name: str = "shop", **spec: Any) -> ApplicationPool:  # noqa: ANN401 (f
     return ApplicationPool.model_validate({"kind": "ApplicationPool", "metadata": metadata, "spec": spec})
 
 
-def template(*hosted: HostedApplication, **spec: Any) -> Body:  # noqa: ANN401
-    return pod_template(pool(**spec), hosted, IMAGES)
+def template(*applications: HostedApplication, **spec: Any) -> Body:  # noqa: ANN401
+    made = pool(**spec)
+    return pod_template(made, config_map(made, applications), IMAGES)
+
+
+def hosted(site: str = "a/one", **app: Any) -> HostedApplication:  # noqa: ANN401 (fields of an app)
+    return HostedApplication(site=site, path="/", app=App.model_validate(app))
+
+
+WSGI = hosted(kind="WSGI", target="x:y")
+ASGI = hosted(kind="ASGI", target="x:y")
 
 
 def container(made: Body, name: str = "worker") -> Body:
@@ -126,16 +136,30 @@ def test_the_grace_period_is_the_shutdown_time_limit_and_what_comes_around_it() 
     assert environment(made)["WEBGARDEN_SHUTDOWN_SECONDS"] == "30"
 
 
-def test_applications_are_given_in_an_order_of_their_own() -> None:
-    one = HostedApplication(site="a/one", path="/", kind="WSGI", target="x:y", root=None)
-    two = HostedApplication(site="a/two", path="/s", kind="Static", target=None, root="/srv")
-    made = template(two, one)
-    assert made == template(one, two)
-    assert environment(made)["WEBGARDEN_APPLICATIONS"] == (
-        '[{"kind": "WSGI", "path": "/", "site": "a/one", "target": "x:y"},'
-        ' {"kind": "Static", "path": "/s", "root": "/srv", "site": "a/two"}]'
-    )
-    assert "WEBGARDEN_APPLICATIONS" not in environment(template())
+def test_the_applications_are_a_file_that_the_template_names() -> None:
+    made = template(WSGI)
+    config = config_map(pool(), [WSGI])
+    assert config is not None
+    name = config["metadata"]["name"]
+    assert made["spec"]["volumes"] == [{"name": "webgarden-applications", "configMap": {"name": name}}]
+    (mount,) = container(made)["volumeMounts"]
+    assert (mount["name"], mount["readOnly"]) == ("webgarden-applications", True)
+    assert environment(made)["WEBGARDEN_APPLICATIONS"] == f"{mount['mountPath']}/{FILE}"
+    assert mounted_in(made) == name
+
+
+def test_a_pool_without_applications_has_no_such_file() -> None:
+    made = template()
+    assert "WEBGARDEN_APPLICATIONS" not in environment(made)
+    assert mounted_in(made) == ""
+    assert config_map(pool(), []) is None
+
+
+def test_volumes_of_the_pool_s_own_stand_beside_it() -> None:
+    own = {"volumes": [{"name": "data", "emptyDir": {}}], "volumeMounts": [{"name": "data", "mountPath": "/data"}]}
+    made = template(WSGI, worker=own)
+    assert [v["name"] for v in made["spec"]["volumes"]] == ["data", "webgarden-applications"]
+    assert mounted_in(made)
 
 
 def test_the_name_of_a_template_changes_with_it_and_with_nothing_else() -> None:
@@ -151,34 +175,31 @@ def test_the_name_of_a_template_changes_with_it_and_with_nothing_else() -> None:
 
 
 def test_a_changed_limit_is_another_template_only_where_it_is_a_number_of_threads() -> None:
-    wsgi = HostedApplication(site="a/one", path="/", kind="WSGI", target="x:y", root=None)
-    asgi = HostedApplication(site="a/one", path="/", kind="ASGI", target="x:y", root=None)
-
-    def number(limit: int, *hosted: HostedApplication, **more: Any) -> str:  # noqa: ANN401
-        return revision(template(*hosted, worker={"maxConcurrentRequests": limit, **more}))
+    def number(limit: int, *applications: HostedApplication, **more: Any) -> str:  # noqa: ANN401
+        return revision(template(*applications, worker={"maxConcurrentRequests": limit, **more}))
 
     assert number(5) == number(6)
-    assert number(5, asgi) == number(6, asgi)
-    assert number(5, wsgi) != number(6, wsgi)
+    assert number(5, ASGI) != number(6, ASGI)
+    assert number(5, WSGI) != number(6, WSGI)
     own = [{"name": "WEBGARDEN_THREADS", "value": "3"}]
-    assert number(5, wsgi, env=own) == number(6, wsgi, env=own)
-    made = template(wsgi, worker={"maxConcurrentRequests": 5, "env": own})
+    assert number(5, WSGI, env=own) == number(6, WSGI, env=own)
+    made = template(WSGI, worker={"maxConcurrentRequests": 5, "env": own})
     assert environment(made)["WEBGARDEN_THREADS"] == "3"
-    assert environment(template(wsgi, worker={"maxConcurrentRequests": 5000}))["WEBGARDEN_THREADS"] == "1000"
+    assert environment(template(WSGI, worker={"maxConcurrentRequests": 5000}))["WEBGARDEN_THREADS"] == "1000"
 
 
 def test_building_changes_nothing_of_the_pool() -> None:
     given = {"spec": {"containers": [{"name": "worker", "env": [{"name": "A", "value": "1"}]}]}}
     made = pool(worker={"template": given})
     before = deepcopy(made.as_dict())
-    pod_template(made, (), IMAGES)
+    pod_template(made, None, IMAGES)
     assert made.as_dict() == before
 
 
 def test_the_deployment_selects_its_revision_and_what_is_in_rotation() -> None:
     made = pool()
-    number = revision(pod_template(made, (), IMAGES))
-    body = deployment(made, pod_template(made, (), IMAGES), SCALING)
+    number = revision(pod_template(made, None, IMAGES))
+    body = deployment(made, pod_template(made, None, IMAGES), SCALING)
     selector = {"webgarden.dev/pool": "shop", "webgarden.dev/revision": number, "webgarden.dev/rotation": "in"}
     assert body["metadata"]["name"] == f"shop-{number}"
     assert body["spec"]["selector"]["matchLabels"] == selector
@@ -194,7 +215,7 @@ def test_the_deployment_selects_its_revision_and_what_is_in_rotation() -> None:
 
 @pytest.mark.parametrize("name", ["a" * 63, "a" * 40 + "." + "b" * 22, "a" * 38 + "-" * 3 + "b" * 20])
 def test_the_pods_of_a_pool_with_a_long_name_have_names_that_are_valid(name: str) -> None:
-    body = deployment(pool(name), pod_template(pool(name), (), IMAGES), SCALING)
+    body = deployment(pool(name), pod_template(pool(name), None, IMAGES), SCALING)
     prefix = body["metadata"]["name"].rpartition("-")[0]
     assert name.startswith(prefix)
     assert prefix[-1].isalnum()

@@ -178,7 +178,9 @@ def test_trouble_is_what_keeps_a_worker_from_coming_up() -> None:
 def deployment(*, annotations: Body | None = None, replicas: int = 2, conditions: tuple[Body, ...] = ()) -> Body:
     named = {f"webgarden.dev/{name}": value for name, value in (annotations or {}).items()}
     metadata = {"name": "shop-abc", "labels": {"webgarden.dev/revision": "abc"}, "annotations": named}
-    return {"metadata": metadata, "spec": {"replicas": replicas}, "status": {"conditions": list(conditions)}}
+    volumes = [{"name": "webgarden-applications", "configMap": {"name": "shop-apps"}}]
+    spec = {"replicas": replicas, "template": {"spec": {"volumes": volumes}}}
+    return {"metadata": metadata, "spec": spec, "status": {"conditions": list(conditions)}}
 
 
 def revision(body: Body) -> Revision:
@@ -190,6 +192,7 @@ def test_a_revision_is_what_its_deployment_says() -> None:
     found = revision(deployment(annotations={"wanted": "3", "scaled-at": BORN}))
     assert (found.revision, found.name, found.replicas, found.wanted) == ("abc", "shop-abc", 2, 3)
     assert found.scaled_at == NOW - timedelta(hours=1)
+    assert found.hosted == "shop-apps"
     assert not found.trouble
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from tests.unit.cluster_play import START, VIEW, Play, warm
 
-from webgarden.policy import Failure, Leaving, Reason, Recycled, Worker, decide
+from webgarden.policy import Failure, Leaving, Reason, Recycled, Worker, decide, held_up
 
 MINUTE = timedelta(minutes=1)
 
@@ -498,3 +498,19 @@ def test_an_operator_that_was_away_gives_an_unmarked_worker_the_time_to_answer()
     worker = Worker(name="pool-one-1", revision="one", created=START - 10 * MINUTE, sought_since=START)
     view = replace(VIEW, workers=(worker,), always_running=True)
     assert decide(view, START + timedelta(seconds=1)).actions == ()
+
+
+def test_what_a_listener_without_a_link_holds_up_is_known() -> None:
+    play = warm(idle_timeout=timedelta(minutes=1), listeners_complete=False)
+    assert not held_up(play.look(), play.now)
+    play.now += timedelta(minutes=1)
+    assert held_up(play.look(), play.now)
+    assert not decide(play.look(), play.now).actions
+    play.set(listeners_complete=True)
+    assert not held_up(play.look(), play.now)
+    play.set(idle_timeout=timedelta(), listeners_complete=False)
+    assert not held_up(play.look(), play.now)
+    play.set(recycle_before=play.now)
+    assert held_up(play.look(), play.now)
+    play.set(recycle_before=None, started=False)
+    assert held_up(play.look(), play.now)  # it drains, and cannot be confirmed

@@ -1,13 +1,11 @@
-"""From resources to the routing table: who has a host, and how limits are shared."""
+"""From resources to the routing table: who has a host, what a site requires, and what a pool is limited to."""
 
 from __future__ import annotations
-
-import pytest
 
 import webgarden_link as link
 from webgarden.api.pool import ApplicationPool
 from webgarden.api.site import Site
-from webgarden.routing import Endpoint, Refusing, claims, pool_entry, share, site_entry
+from webgarden.routing import Endpoint, Refusing, claims, pool_entry, site_entry
 
 PORTS = frozenset({80, 8080})
 
@@ -77,10 +75,15 @@ def test_a_site_is_told_with_what_it_has() -> None:
     )
 
 
-@pytest.mark.parametrize(("total", "listeners", "each"), [(100, 1, 100), (100, 3, 34), (1, 2, 1), (10, 2, 5)])
-def test_a_limit_is_shared_among_the_listeners_and_never_zero(total: int, listeners: int, each: int) -> None:
-    assert share(total, listeners) == each
-    assert share(total, listeners) * listeners >= total
+def test_a_site_names_what_a_listener_must_be_able_to_do_for_it() -> None:
+    plain = site("a/one", "x.test")
+    assert site_entry(plain, []).requires == ()
+    kept = plain.model_dump(by_alias=True)
+    kept["spec"]["applications"][1]["affinity"] = "Cookie"
+    entry = site_entry(Site.model_validate(kept), [])
+    assert [a.affinity for a in entry.applications] == [link.Affinity.NONE, link.Affinity.COOKIE]
+    assert entry.requires == ("affinity",)
+    assert set(entry.requires) <= link.FEATURES
 
 
 def pool(**spec: object) -> ApplicationPool:
@@ -88,24 +91,25 @@ def pool(**spec: object) -> ApplicationPool:
     return ApplicationPool.model_validate(body)
 
 
-def test_a_pool_is_told_with_its_workers_in_order_and_its_shares() -> None:
+def test_a_pool_is_told_with_its_workers_in_order_and_its_limits_as_they_are() -> None:
     made = pool(
         queueLength=101,
         worker={"port": 8000, "maxConcurrentRequests": 9},
         processModel={"startupTimeLimit": "1500ms"},
     )
     ends = [Endpoint(name=n, address=f"10.0.0.{i}", draining=n == "b") for i, n in ((2, "b"), (1, "a"))]
-    assert pool_entry(made, ends, listeners=2, refusing=None) == link.Pool(
+    assert pool_entry(made, ends, refusing=None) == link.Pool(
         key="a/shop",
-        queue_limit=51,
+        queue_limit=101,
         queue_timeout=2 + 30,
+        worker_limit=9,
         workers=(
-            link.Worker(name="a", address="10.0.0.1", port=8000, limit=5),
-            link.Worker(name="b", address="10.0.0.2", port=8000, limit=5, draining=True),
+            link.Worker(name="a", address="10.0.0.1", port=8000),
+            link.Worker(name="b", address="10.0.0.2", port=8000, state=link.WorkerState.DRAINING),
         ),
     )
 
 
 def test_a_pool_that_refuses_says_why_and_for_how_long() -> None:
-    entry = pool_entry(pool(), [], listeners=2, refusing=Refusing(reason="StartupTimeLimit", retry_after=7))
+    entry = pool_entry(pool(), [], refusing=Refusing(reason="StartupTimeLimit", retry_after=7))
     assert (entry.state, entry.reason, entry.retry_after) == (link.PoolState.STOPPED, "StartupTimeLimit", 7)

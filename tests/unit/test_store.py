@@ -94,6 +94,36 @@ def test_pods_are_found_by_their_pool_while_they_carry_its_label() -> None:
     assert not store.of_pool(Kind.DEPLOYMENT, POOL)
 
 
+def site(name: str, version: int, *hosts: str, pool: str = "shop", namespace: str = "a") -> Body:
+    metadata = {"name": name, "namespace": namespace, "resourceVersion": str(version)}
+    spec = {"bindings": [{"host": host} for host in hosts], "applications": [{"path": "/", "pool": pool}]}
+    return {"kind": "Site", "metadata": metadata, "spec": spec}
+
+
+def test_sites_are_found_by_what_they_claim_and_by_their_pools() -> None:
+    store = MemoryStore()
+
+    def claiming(host: str) -> list[str]:
+        return [body["metadata"]["name"] for body in store.claiming((host, 80))]
+
+    store.put(Kind.SITE, site("one", 1, "x.test", "y.test"))
+    store.put(Kind.SITE, site("two", 2, "y.test", namespace="b"))
+    assert (claiming("x.test"), claiming("y.test"), claiming("z.test")) == (["one"], ["one", "two"], [])
+    assert [body["metadata"]["name"] for body in store.of_pool(Kind.SITE, POOL)] == ["one"]
+    store.put(Kind.SITE, site("one", 3, "z.test", pool="other"))
+    assert (claiming("x.test"), claiming("y.test"), claiming("z.test")) == ([], ["two"], ["one"])
+    assert not store.of_pool(Kind.SITE, POOL)
+    store.drop(Kind.SITE, site("two", 4, namespace="b"))
+    assert not claiming("y.test")
+
+
+def test_a_site_without_a_spec_is_kept_and_found_by_nothing() -> None:
+    store = MemoryStore()
+    store.put(Kind.SITE, {"metadata": {"name": "odd", "namespace": "a", "resourceVersion": "1"}})
+    assert store.get(Key(Kind.SITE, "a", "odd")) is not None
+    assert not store.claiming(("", 80))
+
+
 def test_objects_are_found_by_namespace_and_all_together() -> None:
     store = MemoryStore()
     store.put(Kind.POD, pod("p", 1))

@@ -10,17 +10,13 @@ import pytest
 from tests.worker.workers import (
     ASGI,
     DEADLINE,
-    PROGRAMS,
     WSGI,
-    Answer,
     Worker,
     answer_of,
     in_background,
     running,
     until,
 )
-
-STUBBORN = {**WSGI, "target": "stubborn:app", "root": str(PROGRAMS / "broken")}
 
 
 @pytest.fixture(scope="module")
@@ -110,53 +106,6 @@ def test_declared_ill_health_is_shown_and_the_worker_goes_on() -> None:
         assert worker.control("GET", "/ping").json() == {"unhealthy": "the till is on fire"}
         assert worker.stats()["unhealthy"] == "the till is on fire"
         assert worker.get("/seen").status == 200
-
-
-def test_a_worker_whose_wsgi_threads_all_hang_does_not_answer_a_ping() -> None:
-    with running(ASGI, STUBBORN, environment={"WEBGARDEN_THREADS": "2"}) as worker:
-        hung = [in_background(lambda: _of(worker, STUBBORN)) for _ in range(2)]
-        until(lambda: worker.stats()["inFlight"] == 2)
-        assert not _pings(worker)
-        assert worker.get("/seen", X_Webgarden_Site="test/shop").status == 200
-        assert all(answers.empty() for answers in hung)
-
-
-def test_a_worker_with_one_free_thread_answers_a_ping() -> None:
-    with running(STUBBORN, environment={"WEBGARDEN_THREADS": "2"}) as worker:
-        in_background(lambda: _of(worker, STUBBORN))
-        until(lambda: worker.stats()["inFlight"] == 1)
-        assert worker.control("GET", "/ping").status == 200
-
-
-def test_a_worker_whose_asgi_threads_all_hang_does_not_answer_a_ping() -> None:
-    with running(ASGI) as worker:
-        for _ in range(40):
-            in_background(lambda: worker.get("/hold-thread"))
-        until(lambda: worker.stats()["inFlight"] == 40)
-        assert not _pings(worker)
-
-
-def test_a_worker_whose_loop_hangs_does_not_answer_a_ping() -> None:
-    with running(ASGI) as worker:
-        in_background(lambda: worker.get("/hold-loop"))
-        until(lambda: "shop: holding the loop" in worker.log)
-        assert not _pings(worker)
-
-
-def _of(worker: Worker, application: dict[str, str]) -> Answer:
-    return worker.ask("GET", "/", headers={"X-Webgarden-Site": application["site"]})
-
-
-def _pings(worker: Worker) -> bool:
-    """Whether an answer comes within half a second; a healthy worker takes milliseconds."""
-    connection = http.client.HTTPConnection("127.0.0.1", worker.control_port, timeout=0.5)
-    try:
-        connection.request("GET", "/ping")
-        return connection.getresponse().status == 200
-    except TimeoutError:
-        return False
-    finally:
-        connection.close()
 
 
 def test_a_draining_worker_serves_and_closes_connections() -> None:

@@ -20,12 +20,14 @@ from websockets.sync.client import connect
 
 from webgarden.api.pool import ApplicationPool
 from webgarden.api.site import Site
+from webgarden.manifests.applications import HostedApplication
 
 EXAMPLES = ROOT / "examples"
 MANIFESTS = [
     EXAMPLES / "quickstart.yaml",
     EXAMPLES / "datasette" / "datasette.yaml",
     EXAMPLES / "django" / "django.yaml",
+    EXAMPLES / "cgi.yaml",
 ]
 
 
@@ -33,19 +35,15 @@ def documents(manifest: Path, kind: str) -> list[dict[str, Any]]:
     return [document for document in yaml.safe_load_all(manifest.read_text()) if document["kind"] == kind]
 
 
-def hosted(manifest: Path, *, roots: Mapping[str, Path]) -> Sequence[Mapping[str, str]]:
+def hosted(manifest: Path, *, roots: Mapping[str, Path]) -> Sequence[Mapping[str, Any]]:
     """The site's applications as the operator tells them, with folders of this machine."""
-    (site,) = documents(manifest, "Site")
-    name = f"{site['metadata']['namespace']}/{site['metadata']['name']}"
-    return [
-        {
-            "site": name,
-            "path": application["path"],
-            **application["app"],
-            "root": str(roots[application["app"]["root"]]),
-        }
-        for application in site["spec"]["applications"]
+    (site,) = (Site.model_validate(document) for document in documents(manifest, "Site"))
+    told = [
+        HostedApplication(site=site.key, path=one.path, app=one.app).as_dict()
+        for one in site.spec.applications
+        if one.app
     ]
+    return [{**application, "root": str(roots[application["root"]])} for application in told]
 
 
 @pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda manifest: manifest.name)
@@ -87,6 +85,26 @@ def test_the_quickstart_s_program_does_what_its_page_says(quickstart: Worker) ->
     with connect(f"ws://127.0.0.1:{quickstart.port}/app/ws") as websocket:
         websocket.send("hello")
         assert websocket.recv(DEADLINE) == "hello"
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    root = tmp_path_factory.mktemp("programs")
+    (config_map,) = documents(MANIFESTS[3], "ConfigMap")
+    for file, text in config_map["data"].items():
+        (root / file).write_text(text)
+        (root / file).chmod(0o555)
+    (application,) = hosted(MANIFESTS[3], roots={"/srv/programs": root})
+    handlers = {**application["cgi"]["handlers"], ".py": sys.executable}  # the image's is not on this machine
+    with running({**application, "cgi": {**application["cgi"], "handlers": handlers}}) as worker:
+        yield worker
+
+
+def test_the_cgi_programs_answer(programs: Worker) -> None:
+    assert programs.get("/").body.decode().endswith("of garden-1.\n")
+    assert programs.get("/clock.py/UTC").body.endswith(b"+00:00\n")
+    assert programs.get("/clock.py/Nowhere").status == 404
+    assert programs.ask("POST", "/count.pl", body=b"cut the roses").body == b"3 words\n"
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tests.worker.workers import ASGI, WSGI, Worker, running
+import pytest
+from tests.worker.workers import ASGI, WSGI, Worker, running, until
 
 
 def test_the_site_s_name_chooses_the_application(shop: Worker) -> None:
@@ -20,6 +21,32 @@ def test_a_path_that_no_application_covers_is_a_404_that_says_so() -> None:
     with running({**ASGI, "path": "/shop"}) as worker:
         assert worker.get("/shop/seen").status == 200
         assert worker.get("/shopping").body == b"This worker has no application of any site for the path /shopping\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "script_name"),
+    [
+        ("//books/seen", "/books"),
+        ("/x/..//books/seen", "/books"),
+        ("/%62ooks/./x/../seen", "/books"),
+        ("/books/%73een", "/books"),
+        ("/%2e%2e/Books/seen", "/Books"),
+    ],
+)
+def test_dots_slashes_and_needless_encodings_hide_no_application(shop: Worker, path: str, script_name: str) -> None:
+    seen = shop.ask("GET", f"{path}?a=/../%2e", headers={"X-Webgarden-Site": "test/ledger"}).json()
+    assert (seen["SCRIPT_NAME"], seen["PATH_INFO"]) == (script_name, "/seen")
+    assert (seen["QUERY_STRING"], seen["REQUEST_URI"]) == ("a=/../%2e", f"{path}?a=/../%2e")
+
+
+def test_an_encoded_separator_belongs_to_its_segment(shop: Worker) -> None:
+    at_the_root = shop.ask("GET", "/books%2Fseen", headers={"X-Webgarden-Site": "test/ledger"})
+    assert (at_the_root.status, at_the_root.body) == (404, b"no such page")
+
+
+def test_asgi_applications_see_the_same_path(shop: Worker) -> None:
+    seen = shop.ask("GET", "/x/..//Two/seen", headers={"X-Webgarden-Site": "test/shop"}).json()
+    assert (seen["root_path"], seen["path"]) == ("/Two", "/Two/seen")
 
 
 def test_without_a_site_the_longest_path_answers(shop: Worker) -> None:
@@ -48,7 +75,7 @@ def test_requests_are_logged_only_when_asked_for() -> None:
 
 def test_log_lines_name_the_pool_and_the_worker() -> None:
     with running(WSGI) as worker:
-        assert "INFO garden/garden-1 Serving on port" in worker.log
+        until(lambda: "INFO garden/garden-1 Serving on port" in worker.log)
 
 
 def test_two_roots_are_imported_from(tmp_path: Path) -> None:

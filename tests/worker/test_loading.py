@@ -26,6 +26,8 @@ def last_words(worker: Worker) -> str:
         ("refusing:application", "module 'refusing' has no attribute 'application'"),
         ("refusing:number", "is not a ASGI application, that is a callable of scope, receive, send, but int"),
         ("refusing:app", "its startup (ASGI lifespan) failed"),
+        ("refusing:fail()", "cannot be made: ConnectionError: the licence server is closed"),
+        ("refusing:number()", "cannot be made: TypeError: 'int' object is not callable"),
         (
             "stubborn:app",
             "is not a ASGI application, that is a callable of scope, receive, send; "
@@ -106,3 +108,23 @@ def test_the_same_names_in_one_root_are_no_clash(tmp_path: Path) -> None:
     with running(first, {**CLASH, "target": "first:app", "root": str(root)}) as worker:
         assert worker.get("/one/").body == b"one"
         assert worker.get("/").body == b"one"
+
+
+def test_a_factory_is_called_once_however_often_it_is_mounted() -> None:
+    made = {**WSGI, "target": "made:create_app()"}
+    with running(made, {**made, "path": "/again"}) as worker:
+        assert worker.get("/").json()["made"] == 1
+        assert worker.get("/again/").json()["made"] == 1
+
+
+def test_the_working_directory_is_the_application_s_root() -> None:
+    with running({**WSGI, "target": "made:create_app()"}) as worker:
+        root = str(PROGRAMS / "wsgi")
+        assert worker.get("/").json() == {"made": 1, "imported in": root, "made in": root, "asked in": root}
+
+
+def test_of_several_roots_each_is_imported_in_its_own_and_the_first_one_stays() -> None:
+    with running(ASGI, {**WSGI, "path": "/made", "target": "made:create_app()"}) as worker:
+        seen = worker.get("/made/").json()
+        assert (seen["imported in"], seen["made in"]) == (str(PROGRAMS / "wsgi"), str(PROGRAMS / "wsgi"))
+        assert seen["asked in"] == str(PROGRAMS / "asgi")

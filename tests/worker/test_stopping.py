@@ -5,6 +5,8 @@ import os
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 SLOW_IMPORT = {**WSGI, "target": "slow_import:app", "root": str(PROGRAMS / "broken")}
+SIGNALS = {**ASGI, "target": "signals:app", "root": str(PROGRAMS / "broken")}
 STUBBORN = {**WSGI, "target": "stubborn:app", "root": str(PROGRAMS / "broken")}
 
 
@@ -112,17 +115,71 @@ def test_a_worker_that_still_imports_stops_at_the_first_signal_whatever_the_prog
         assert "Stopped before any request was accepted" in worker.log
 
 
-def test_pid_1_stops_too() -> None:
-    """The kernel drops a signal to PID 1 that it has no handler for, so this fails where the default was relied on."""
+@pytest.mark.parametrize("when", ["import", "lifespan", "request", "ignored"])
+def test_a_program_s_own_handler_neither_loses_a_request_nor_keeps_the_process(when: str) -> None:
+    with running(SIGNALS, environment={"WHEN": when}) as worker:
+        assert worker.get("/").status == 200
+        # The handlers are looked after ten times a second; how often is the only thing that could be waited for.
+        until(lambda: handles_sigterm(worker))
+        connection = http.client.HTTPConnection("127.0.0.1", worker.port, timeout=DEADLINE)
+        connection.putrequest("POST", "/")
+        connection.putheader("Content-Length", "1")
+        connection.endheaders()
+        until(lambda: worker.stats()["inFlight"] == 1)
+        worker.terminate()
+        until(lambda: refuses(worker))
+        connection.send(b"x")
+        assert connection.getresponse().read() == b"1 bytes"
+        connection.close()
+        assert worker.exit_code() == 0
+        assert ("signals: cleaned up" in worker.log) == (when in ("import", "request"))
+
+
+def handles_sigterm(worker: Worker) -> bool:
+    return worker.get("/handler").body.startswith(b"<bound method Stopping.")
+
+
+@contextmanager
+def in_a_namespace(*applications: dict[str, str]) -> Iterator[tuple[Worker, int]]:
+    """A worker, and what is PID 1 to it."""
     new_namespace = ["unshare", "--pid", "--fork", "--kill-child", "--map-root-user"]
     if subprocess.run([*new_namespace, "true"], check=False, capture_output=True).returncode != 0:
         pytest.skip("this machine does not let us make a PID namespace")
-    with running(WSGI, within=new_namespace) as worker:
-        (first,) = Path(f"/proc/{worker.process.pid}/task/{worker.process.pid}/children").read_text().split()
-        assert Path(f"/proc/{first}/status").read_text().partition("NSpid:")[2].split()[:2] == [first, "1"]
-        os.kill(int(first), signal.SIGTERM)
+    with running(*applications, within=new_namespace) as worker:
+        (first,) = children(worker.process.pid)
+        assert Path(f"/proc/{first}/status").read_text().partition("NSpid:")[2].split()[:2] == [str(first), "1"]
+        yield worker, first
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_pid_1_stops_too() -> None:
+    """The kernel drops a signal to PID 1 that it has no handler for, so this fails where the default was relied on."""
+    with in_a_namespace(WSGI) as (worker, first):
+        os.kill(first, signal.SIGTERM)
         assert worker.exit_code() == 0
         assert "Stopped" in worker.log
+
+
+def test_pid_1_ends_as_its_worker_does() -> None:
+    with in_a_namespace(WSGI) as (worker, first):
+        (hosting,) = children(first)
+        os.kill(hosting, signal.SIGKILL)
+        assert worker.exit_code() == 128 + signal.SIGKILL
+
+
+def test_pid_1_buries_what_a_program_leaves_behind(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    with in_a_namespace(SIGNALS) as (worker, first):
+        (hosting,) = children(first)
+        assert worker.get(f"/orphan?{gate}").status == 200
+        until(lambda: len(children(first)) == 2)
+        gate.write_text("")
+        until(lambda: children(first) == [hosting])
+        assert worker.get("/").status == 200
 
 
 def test_a_websocket_is_told_that_the_service_restarts() -> None:

@@ -89,7 +89,7 @@ def ask(port: int, method: str, path: str, *, headers: Mapping[str, str] | None 
 
 @contextmanager
 def launch(
-    *applications: Mapping[str, str], environment: Mapping[str, str] | None = None, within: Sequence[str] = ()
+    *applications: Mapping[str, Any], environment: Mapping[str, str] | None = None, within: Sequence[str] = ()
 ) -> Iterator[Worker]:
     """Start a worker without waiting for it, if need be by another command."""
     port, control_port = _free_ports(2)
@@ -127,7 +127,7 @@ def launch(
 
 @contextmanager
 def running(
-    *applications: Mapping[str, str], environment: Mapping[str, str] | None = None, within: Sequence[str] = ()
+    *applications: Mapping[str, Any], environment: Mapping[str, str] | None = None, within: Sequence[str] = ()
 ) -> Iterator[Worker]:
     """A worker that accepts connections."""
     with launch(*applications, environment=environment, within=within) as worker:

@@ -4,90 +4,16 @@ Exit codes: 0 stopped as told, everything answered. 1 an application could not b
 port is wrong (the last line of the log says which), or requests had to be cut at the time limit. 143 told twice.
 """
 
-import argparse
-import asyncio
-import logging
-import os
 import sys
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 
-from uvicorn.loops.auto import auto_loop_factory
-
-from webgarden_worker import logs, settings
-from webgarden_worker.applications import Kind
-from webgarden_worker.control import Control, token_reader
-from webgarden_worker.errors import WorkerError
-from webgarden_worker.host import Host
-from webgarden_worker.lifespans import Lifespans
-from webgarden_worker.loading import Loaded, load
-from webgarden_worker.ping import Ping
-from webgarden_worker.routes import Routes
-from webgarden_worker.serving import serve
-from webgarden_worker.settings import Settings
-from webgarden_worker.stopping import Stopping
-from webgarden_worker.traffic import Traffic
-
-_log = logging.getLogger("webgarden_worker")
+from webgarden_worker import init
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    _parser().parse_args(arguments)
-    logs.set_up(pool=os.environ.get("WEBGARDEN_POOL", "-"), worker=os.environ.get("WEBGARDEN_WORKER", "-"))
-    try:
-        return run(Settings.from_environment(os.environ))
-    except WorkerError as error:
-        if error.__cause__ is not None:
-            _log.error("What the application raised:", exc_info=error.__cause__)
-        # The last line, where `kubectl describe` finds it (terminationMessagePolicy: FallbackToLogsOnError).
-        _log.error("Cannot serve: %s", error)
-        return 1
+def main() -> int:
+    init.step_aside()
+    from webgarden_worker import hosting  # Not earlier: PID 1 would have in memory what only its child needs.
 
-
-def run(settings: Settings) -> int:
-    stopping = Stopping(limit_seconds=settings.shutdown_seconds)
-    stopping.install()
-    threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="wsgi")
-    loaded = load(settings.applications, threads=threads)
-    logs.switch_on_again()
-    logs.describe(settings)
-    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
-        cut = runner.run(host(loaded, settings=settings, threads=threads, stopping=stopping))
-    _log.info("Stopped") if not cut else _log.error("Stopped at the time limit: %d requests were cut", cut)
-    return 1 if cut else 0
-
-
-async def host(loaded: Sequence[Loaded], *, settings: Settings, threads: ThreadPoolExecutor, stopping: Stopping) -> int:
-    """Serve until told to stop; returns how many requests had to be cut."""
-    traffic = Traffic()
-    lifespans = Lifespans(loaded)
-    routes = Routes((one.application.site, one.application.path, one.asgi) for one in loaded)
-    has_wsgi = any(one.application.kind is Kind.WSGI for one in loaded)
-    ping = Ping(threads=threads if has_wsgi else None)
-    control = Control(traffic=traffic, ping=ping, pool=settings.pool, worker=settings.worker)
-    token = token_reader(settings.control_token_file) if settings.control_token_file else None
-    await lifespans.start()
-    try:
-        return await serve(
-            Host(routes=routes, lifespans=lifespans, traffic=traffic, empty=not loaded, pool=settings.pool),
-            control.application(token=token),
-            settings=settings,
-            stopping=stopping,
-        )
-    finally:
-        await lifespans.stop()
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="webgarden-worker",
-        description="Host the applications of an application pool.",
-        epilog=settings.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('webgarden')}")
-    return parser
+    return hosting.main()
 
 
 if __name__ == "__main__":

@@ -1,16 +1,22 @@
 """The ASGI application that the server runs: finds the application for each request and hands the request over.
 
 What an application sees is what it would see alone: its own `root_path` and its own lifespan state. The `path` stays
-whole, as ASGI has it; WSGI's SCRIPT_NAME and PATH_INFO are made from the two. The site's name comes in the header
+whole, as ASGI has it: `root_path` and what follows it. What follows is in the scope a second time, percent-encoded,
+as `webgarden_worker.rest`: whoever must tell `/` from `%2F` needs it. The site's name comes in the header
 `X-Webgarden-Site`, which the listener sets, and stays there for the application to read.
 """
 
-from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from urllib.parse import unquote
+
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from webgarden_worker.answers import proper
+from webgarden_worker.cgi import redirects
 from webgarden_worker.lifespans import Lifespans
-from webgarden_worker.routes import Routes
+from webgarden_worker.paths import REST, normalised
+from webgarden_worker.routes import Match, Routes
 from webgarden_worker.traffic import Traffic
 from webgarden_worker.welcome import no_such_application, nothing_hosted
 
@@ -29,28 +35,30 @@ class Host:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._traffic.request():
-            await self._answer(scope, receive, self._closing(send))
+            send = proper(send, closing=lambda: self._traffic.draining)
+            await redirects.following(self._answer, scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         site = _site(scope)
-        match = self._routes.find(site, scope["path"])
+        match = self._routes.find(site, normalised(scope["raw_path"].decode("latin-1")))
         if match is None:
-            await _refuse(self._nothing(site, scope["path"]), scope, receive, send)
+            await _refuse(self._nothing(site, scope), scope, receive, send)
             return
-        state = self._lifespans.state(match.application)
-        await match.application({**scope, "root_path": match.root_path, "state": state}, receive, send)
+        await match.application(self._seen(scope, match), receive, send)
 
-    def _nothing(self, site: str | None, path: str) -> Response:
-        return nothing_hosted(pool=self._pool) if self._empty else no_such_application(site=site, path=path)
+    def _seen(self, scope: Scope, match: Match[ASGIApp]) -> Scope:
+        return {
+            **scope,
+            "path": match.root_path + unquote(match.rest),
+            "root_path": match.root_path,
+            "state": self._lifespans.state(match.application),
+            REST: match.rest,
+        }
 
-    def _closing(self, send: Send) -> Send:
-        async def send_and_close(message: Message) -> None:
-            # Asked when the answer starts, not when the request came: a drain that began meanwhile counts.
-            if message["type"] == "http.response.start" and self._traffic.draining:
-                message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
-            await send(message)
-
-        return send_and_close
+    def _nothing(self, site: str | None, scope: Scope) -> Response:
+        if location := scope.get(redirects.LOCATION):
+            return RedirectResponse(location, 302)
+        return nothing_hosted(pool=self._pool) if self._empty else no_such_application(site=site, path=scope["path"])
 
 
 def _site(scope: Scope) -> str | None:

@@ -1,16 +1,18 @@
-"""Which application answers a request: the site first, then the longest path.
+"""Which application answers a request: the site first, then the longest path, by the rule of `paths`.
 
-Paths are compared by whole segments (`/api` is not the parent of `/apiary`) and without regard to case, as IIS does.
 The part of the request's path that belongs to the application is returned as the client wrote it, because WSGI and
-ASGI cut it off the front of that path; with the configured spelling `/API/x` would not lose its `/api`.
+ASGI cut it off the front of that path; with the configured spelling `/API/x` would not lose its `/api`. Only repeated
+slashes are not: an application that puts `//api` before a link sends its visitors to a host of that name.
 
 A request that names no site comes past the listener, through a port-forward for instance. It gets the only site, or
 where there are several the longest path over all, the first configured site winning a tie.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from webgarden_worker.paths import beginnings
 
 T = TypeVar("T")
 
@@ -19,6 +21,7 @@ T = TypeVar("T")
 class Match(Generic[T]):
     application: T
     root_path: str  # "" for an application at /
+    rest: str  # of the path, still percent-encoded
 
 
 class Routes(Generic[T]):
@@ -35,15 +38,10 @@ class Routes(Generic[T]):
             self._depth = max(self._depth, prefix.count("/"))
 
     def find(self, site: str | None, path: str) -> Match[T] | None:
+        """`path`: normalised."""
         paths = self._all if site is None else self._sites.get(site, {})
-        for prefix in _prefixes(path, depth=self._depth):
-            if (application := paths.get(prefix.lower())) is not None:
-                return Match(application, prefix)
-        return None
-
-
-def _prefixes(path: str, *, depth: int) -> Iterator[str]:
-    """The first `depth` segments of the path, then one less, down to none."""
-    segments = path.split("/", depth + 1)[1 : depth + 1]
-    for count in range(len(segments), -1, -1):
-        yield "".join(f"/{segment}" for segment in segments[:count])
+        found = None
+        for beginning, rest in beginnings(path, depth=self._depth):
+            if (application := paths.get(beginning.lower())) is not None:
+                found = Match(application, beginning, rest)
+        return found

@@ -23,6 +23,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from webgarden_worker.errors import WorkerError
+from webgarden_worker.protocol import Protocol
 from webgarden_worker.settings import Settings
 from webgarden_worker.stopping import Stopping
 
@@ -36,6 +37,15 @@ _CONTROL_SHUTDOWN_SECONDS = 1
 class Server(uvicorn.Server):
     """Leaves the signals to `stopping`: uvicorn would raise them again after its end and turn exit code 0 into 143."""
 
+    def __init__(self, config: uvicorn.Config, *, stopping: Stopping) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        self._stopping.hold(asyncio.get_running_loop())
+        return await super().on_tick(counter)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -47,8 +57,8 @@ class Server(uvicorn.Server):
 
 async def serve(host: ASGIApp, control: ASGIApp, *, settings: Settings, stopping: Stopping) -> int:
     """Serve until told to stop; returns how many requests had to be cut at the time limit."""
-    server = Server(_config(host, settings=settings, shutdown_seconds=settings.shutdown_seconds))
-    control_server = Server(_config(control, settings=settings, shutdown_seconds=_CONTROL_SHUTDOWN_SECONDS))
+    server = Server(_config(host, settings, settings.shutdown_seconds), stopping=stopping)
+    control_server = Server(_config(control, settings, _CONTROL_SHUTDOWN_SECONDS), stopping=stopping)
     control_sockets = open_sockets(settings.control_port, loopback=settings.control_token_file is None)
     sockets = open_sockets(settings.port)
     stopping.ends(server)
@@ -61,11 +71,11 @@ async def serve(host: ASGIApp, control: ASGIApp, *, settings: Settings, stopping
     return cut
 
 
-def _config(application: ASGIApp, *, settings: Settings, shutdown_seconds: int) -> uvicorn.Config:
+def _config(application: ASGIApp, settings: Settings, shutdown_seconds: int) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         interface="asgi3",
-        http="httptools",
+        http=Protocol,
         ws="websockets-sansio",
         lifespan="off",
         log_config=None,

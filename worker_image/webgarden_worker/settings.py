@@ -2,13 +2,14 @@
 
 | variable                       | default  | meaning                                                              |
 |--------------------------------|----------|----------------------------------------------------------------------|
-| `WEBGARDEN_APPLICATIONS`       | none     | what to host, see `applications`                                     |
+| `WEBGARDEN_APPLICATIONS`       | none     | what to host: the path of a file, see `applications`                 |
 | `WEBGARDEN_PORT`               | 8080     | requests                                                             |
 | `WEBGARDEN_CONTROL_PORT`       | 8081     | ping, stats, drain                                                   |
 | `WEBGARDEN_CONTROL_TOKEN_FILE` | none     | bearer token of the control port; none: it listens on loopback only  |
 | `WEBGARDEN_POOL`, `_WORKER`    | -        | names for the log and the stats                                      |
 | `WEBGARDEN_SHUTDOWN_SECONDS`   | 90       | how long running requests may take to finish after SIGTERM           |
-| `WEBGARDEN_THREADS`            | 40       | WSGI requests at the same time, over all applications                |
+| `WEBGARDEN_THREADS`            | 40       | WSGI requests at the same time, over all applications; as many       |
+|                                |          | threads, but not less than 40, for synchronous ASGI code and files   |
 | `WEBGARDEN_ACCESS_LOG`         | 0        | 1: a line for every request (the listener writes the real log)       |
 """
 
@@ -38,7 +39,7 @@ class Settings:
         """Raises `SettingsError` for the first variable that cannot be followed."""
         token_file = environment.get("WEBGARDEN_CONTROL_TOKEN_FILE")
         settings = cls(
-            applications=applications.parse(environment.get(applications.VARIABLE, "")),
+            applications=applications.read(environment.get(applications.VARIABLE, "")),
             port=_number(environment, "WEBGARDEN_PORT", default=cls.port, most=65535),
             control_port=_number(environment, "WEBGARDEN_CONTROL_PORT", default=cls.control_port, most=65535),
             control_token_file=Path(token_file) if token_file else None,

@@ -28,7 +28,7 @@ Name an application in a <code>Site</code> that uses the pool:</p>
 - path: /
   pool: {pool}
   app: {{kind: Static, root: /srv/site}}</pre>
-<p>The kinds are <code>ASGI</code>, <code>WSGI</code> and <code>Static</code>.</p>
+<p>The kinds are <code>ASGI</code>, <code>WSGI</code>, <code>CGI</code> and <code>Static</code>.</p>
 </body>
 </html>
 """

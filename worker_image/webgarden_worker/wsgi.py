@@ -1,102 +1,92 @@
-"""A WSGI application as an ASGI one, on a2wsgi, with the ends a2wsgi leaves loose tied up.
+"""A WSGI application as an ASGI one.
 
-One thread pool serves all WSGI applications of the process, so one ping through it speaks for all of them.
-a2wsgi maps the environment and the calls. What this adds:
-- `wsgi.input` is a real buffered reader. (a2wsgi's `readline(n)` reports the end of a body that is still coming.)
-- `wsgi.input_terminated`, without which Werkzeug takes a chunked body for an empty one.
-- A client that goes away is noticed once its body is read. A cut upload raises `ClientGone` in `read()` instead of
-  looking like a short complete one, and an endless response ends at its next chunk instead of keeping a thread.
-- An answer the server refuses (longer than its Content-Length) raises in the thread; a2wsgi's queue would block it.
+The protocol's rules (when the head is sent, `exc_info`, `write`, `close`) are the standard library's `BaseHandler`; the
+way from the thread to the client is `outbox`. What this adds:
+- `wsgi.input` is a real buffered reader, and `wsgi.input_terminated` says that it ends where the body does, without
+  which Werkzeug takes a chunked body for an empty one.
+- `wsgi.file_wrapper` is read in large blocks, whatever block size the program asks for.
+- `wsgi.multiprocess` is always true: while a worker is recycled there are two, also where the web garden has one.
+- An exception that comes before the head is a 500. One that comes later breaks the connection, or half an answer would
+  look like a whole one.
 """
 
 import asyncio
+import functools
 import io
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+import sys
+from collections.abc import Callable, Sized
+from concurrent.futures import wait
+from typing import TYPE_CHECKING, Any
+from wsgiref.handlers import BaseHandler
+from wsgiref.headers import Headers
+from wsgiref.util import is_hop_by_hop
 
-from a2wsgi.wsgi import WSGIResponder
-from a2wsgi.wsgi_typing import Environ, StartResponse, WSGIApp
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from webgarden_worker import variables
+from webgarden_worker.client import Client, ClientGone
+from webgarden_worker.outbox import Outbox
+from webgarden_worker.threads import Threads
 
-class ClientGone(ConnectionError):
-    """The client closed the connection before its request was answered."""
+if TYPE_CHECKING:
+    from wsgiref.types import ErrorStream, InputStream
+    from wsgiref.types import WSGIApplication as Program
+
+    from _typeshed import OptExcInfo
+
+_BLOCK = 256 * 1024
+_WAIT_SECONDS = 1.0
 
 
 class WSGIApplication:
     """Serves HTTP; a WebSocket is refused. No lifespan: WSGI knows none."""
 
-    def __init__(self, application: WSGIApp, *, threads: ThreadPoolExecutor) -> None:
-        self._application = application
+    def __init__(self, program: "Program", *, threads: Threads) -> None:
+        self._program = program
         self._threads = threads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await WebSocketClose()(scope, receive, send)
             return
-        client = _Client(receive, send)
-        if not _has_body(scope):
-            client.watch()
+        client = Client(scope, receive, send)
         try:
-            await _Responder(self._application, threads=self._threads, client=client)(scope, receive, send)  # type: ignore[arg-type]
+            await self._answer(scope, client)
         except ClientGone:
-            return  # Nobody is left to answer, and the application has seen the exception.
+            return  # Nobody is left to answer, and the program has seen the exception.
         finally:
             client.forget()
 
-
-def _has_body(scope: Scope) -> bool:
-    headers = dict(scope["headers"])
-    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
-
-
-class _Client:
-    """The other end of one request. Lives in the event loop."""
-
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive = receive
-        self._send = send
-        self._gone = False
-        self._watch: asyncio.Task[None] | None = None
-
-    async def receive(self) -> Message:
-        if self._watch is not None:
-            return {"type": "http.request", "body": b"", "more_body": False}
-        message = await self._receive()
-        if message["type"] == "http.disconnect":
-            self._gone = True
-            raise ClientGone("the client closed the connection in the middle of its request")
-        if not message.get("more_body", False):
-            self.watch()
-        return message
-
-    async def send(self, message: Message) -> None:
-        if self._gone:
-            raise ClientGone("the client closed the connection before the response was complete")
-        await self._send(message)
-
-    def watch(self) -> None:
-        """Begin to look for the disconnect. Only once the body is read: both come through the same call, so earlier
-        it would take pieces of the body away from the application."""
-        self._watch = asyncio.get_running_loop().create_task(self._watch_for_disconnect())
-
-    async def _watch_for_disconnect(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self._gone = True
-
-    def forget(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
+    async def _answer(self, scope: Scope, client: Client) -> None:
+        outbox = Outbox(waiting=self._threads.step)
+        body = _Body(client, waiting=self._threads.step)
+        handler = _Handler(variables.of(scope), body=body, outbox=outbox, threads=self._threads)
+        delivery = asyncio.create_task(_deliver(outbox, client))
+        try:
+            await self._threads.run(functools.partial(handler.run, self._program))
+            await delivery
+        finally:
+            outbox.refuse(ClientGone("the request has ended"))
+            if not delivery.cancel():
+                delivery.exception()  # The thread has raised it; the loop would complain of one that nobody looked at.
 
 
-class _Input(io.RawIOBase):
+async def _deliver(outbox: Outbox, client: Client) -> None:
+    try:
+        await outbox.deliver(client.send)
+    except Exception as error:  # Whatever it is, it is the thread's to see.
+        outbox.refuse(error)
+        raise
+
+
+class _Body(io.RawIOBase):
     """The request's body, read from a thread."""
 
-    def __init__(self, client: _Client, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, client: Client, *, waiting: Callable[[], None]) -> None:
         self._client = client
-        self._loop = loop
+        self._waiting = waiting
+        self._loop = asyncio.get_running_loop()
         self._rest = memoryview(b"")
         self._more = True
 
@@ -105,25 +95,88 @@ class _Input(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 (the buffer protocol has no name before Python 3.12)
         while self._more and not self._rest:
-            message = asyncio.run_coroutine_threadsafe(self._client.receive(), self._loop).result()
+            message = self._receive()
             self._rest = memoryview(message.get("body", b""))
             self._more = message.get("more_body", False)
         count = min(len(buffer), len(self._rest))
         buffer[:count], self._rest = self._rest[:count], self._rest[count:]
         return count
 
+    def _receive(self) -> Message:
+        coming = asyncio.run_coroutine_threadsafe(self._client.receive(), self._loop)
+        while not wait([coming], _WAIT_SECONDS).done:
+            self._waiting()
+        return coming.result()
 
-class _Responder(WSGIResponder):
-    """a2wsgi's responder with our input and a direct way to the client."""
 
-    def __init__(self, application: WSGIApp, *, threads: ThreadPoolExecutor, client: _Client) -> None:
-        super().__init__(application, threads, 1)
-        self._client = client
+class _Handler(BaseHandler):
+    """One request in its thread."""
 
-    def send(self, message: Any) -> None:  # noqa: ANN401 (a2wsgi's types of messages and Starlette's do not agree)
-        asyncio.run_coroutine_threadsafe(self._client.send(message), self.loop).result()
+    environ: dict[str, Any]
+    headers: Headers
+    status: str
+    bytes_sent: int
+    result: Any
 
-    def wsgi(self, environ: Environ, start_response: StartResponse) -> None:
-        environ["wsgi.input"] = io.BufferedReader(_Input(self._client, self.loop))
-        environ["wsgi.input_terminated"] = True  # type: ignore[typeddict-unknown-key]
-        super().wsgi(environ, start_response)
+    def __init__(self, request: dict[str, str], *, body: _Body, outbox: Outbox, threads: Threads) -> None:
+        self.os_environ = {}  # The process's variables are none of the request's.
+        self._request = request
+        self._body = body
+        self._outbox = outbox
+        self._threads = threads
+
+    def run(self, application: "Program") -> None:
+        # Not as it is inherited: that takes a lost connection of the program (to its database) for the client's.
+        self.setup_environ()
+        self.result = application(self.environ, self.start_response)
+        self.finish_response()
+
+    def add_cgi_vars(self) -> None:
+        self.environ |= self._request
+        self.environ["wsgi.input_terminated"] = True
+
+    def get_stdin(self) -> "InputStream":
+        return io.BufferedReader(self._body)
+
+    def get_stderr(self) -> "ErrorStream":
+        return sys.stderr
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: "OptExcInfo | None" = None
+    ) -> Callable[[bytes], None]:
+        """Connections are the server's affair: what a program says about them is dropped, as gunicorn does."""
+        return super().start_response(status, [h for h in headers if not is_hop_by_hop(h[0])], exc_info)
+
+    def set_content_length(self) -> None:
+        whole = isinstance(self.result, Sized) and len(self.result) <= 1
+        if whole and self._request["REQUEST_METHOD"] != "HEAD":
+            self.headers["Content-Length"] = str(self.bytes_sent)
+
+    def send_headers(self) -> None:
+        self.cleanup_headers()
+        self.headers_sent = True
+        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
+        self._outbox.start(int(self.status[:3]), headers)
+
+    def sendfile(self) -> bool:
+        """Read the file to its end, or as far as the answer's length says; for HEAD, not at all."""
+        length = self.headers.get("Content-Length", "") or sys.maxsize
+        left = 0 if self._request["REQUEST_METHOD"] == "HEAD" else int(length)
+        while data := self.result.filelike.read(min(_BLOCK, left)):
+            self.write(data)
+            left -= len(data)
+        self.finish_content()
+        return True
+
+    def finish_content(self) -> None:
+        """The end is told before `close`, in which a program may do what its client need not wait for."""
+        if not self.headers_sent:
+            self.write(b"")
+        self._outbox.end()
+
+    def _write(self, data: bytes) -> None:
+        self._outbox.write(data)
+        self._threads.step()
+
+    def _flush(self) -> None:
+        """Nothing is kept back."""

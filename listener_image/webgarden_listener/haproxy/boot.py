@@ -28,9 +28,9 @@ def boot(settings: Settings, *, empty: bool = False) -> None:
     for name, text in answering.files().items():
         write(frame.errors / name, text)
     ready = saved is not None and not directory.leaving.exists()
-    for name, found in maps.lines(entries(known, ready=ready)).items():
+    for name, found in maps.lines(entries(known)).items():
         write(maps.path(directory.maps, name), "".join(entry_line(key, value) for key, value in found))
-    write(directory.config, config(frame, known))
+    write(directory.config, config(frame, known, ready=ready))
 
 
 def write(path: Path, text: str) -> None:

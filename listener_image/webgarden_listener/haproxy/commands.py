@@ -46,7 +46,8 @@ CHECKS_PER_SECOND = 150
 """Of workers that are well, in one listener: 0.9 % of a core."""
 FASTEST, SLOWEST = 2.0, 30.0
 PURGE = "pool-purge-delay 1s"
-"""Connections that nobody uses go before their workers close them: a request that meets that moment is lost."""
+"""Connections that are not needed go soon: a request that meets the moment at which its worker closes one is lost. The
+last one stays longer."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from webgarden_link import Pool
 from webgarden_listener.haproxy import maps, rules
 from webgarden_listener.haproxy.commands import bell_options, check_interval, server_options
-from webgarden_listener.haproxy.names import BELL, backend
+from webgarden_listener.haproxy.names import BELL, NODE, READY, backend
 from webgarden_listener.haproxy.rules.frame import Frame
 from webgarden_listener.table import Routing, leaves, stopped
 
@@ -24,19 +24,21 @@ REWRITE = 1024
 """Bytes that our own headers may add to a head."""
 
 
-def config(frame: Frame, known: Routing) -> str:
+def config(frame: Frame, known: Routing, *, ready: bool) -> str:
     """The whole file."""
-    return "".join(f"{line}\n" for line in lines(frame, known))
+    return "".join(f"{line}\n" for line in lines(frame, known, ready))
 
 
-def lines(frame: Frame, known: Routing) -> Iterator[str]:
+def lines(frame: Frame, known: Routing, ready: bool) -> Iterator[str]:
     yield from section("global", general(frame))
+    yield from section(f"log-profile {rules.logging.PROFILE}", rules.logging.profile())
     yield from section("defaults base", base(frame))
     yield from section("defaults pool from base", pools(frame))
     yield from section("defaults affine from base", [*pools(frame), f"cookie {COOKIE}"])
     yield from section("frontend health from base", health(frame))
     yield from section("frontend www from base", www(frame))
-    yield from section("backend nowhere from base", nowhere())
+    yield from section("backend nowhere from base", rules.lines(rules.REFUSAL, frame))
+    yield from section(f"backend {NODE} from base", node(ready))
     yield from section("defaults ring", ring())
     yield from section("frontend bell from ring", bell(frame))
     yield from section("backend agent from ring", agent(frame))
@@ -92,7 +94,7 @@ def pools(frame: Frame) -> Iterator[str]:
     yield "http-reuse safe"
     yield "option http-no-delay"
     yield f"log {frame.settings.directory.events} format raw local0 notice"  # workers that go down or come up
-    yield from rules.pool(frame)
+    yield from rules.lines(rules.POOL, frame)
 
 
 def health(frame: Frame) -> Iterator[str]:
@@ -102,7 +104,7 @@ def health(frame: Frame) -> Iterator[str]:
     yield f"bind :{port}"
     if frame.ipv6:
         yield f"bind :::{port} v6only"
-    ready = f"{{ str(ready),map_str({frame.map(maps.NODE)},no) -m str yes }}"
+    ready = f"{{ nbsrv({NODE}) gt 0 }}"
     yield 'http-request return status 200 content-type text/plain string "ok" if { path /healthz }'
     yield f'http-request return status 200 content-type text/plain string "ready" if {{ path /readyz }} {ready}'
     yield 'http-request return status 503 content-type text/plain string "not ready" if { path /readyz }'
@@ -111,15 +113,13 @@ def health(frame: Frame) -> Iterator[str]:
 
 
 def www(frame: Frame) -> Iterator[str]:
-    yield from rules.frontend(frame)
-    yield "use_backend %[var(txn.pool)]"
+    yield from rules.lines(rules.FRONTEND, frame)
+    yield "use_backend %[var(txn.pool)] if { var(txn.limit) -m found }"
     yield "default_backend nowhere"
 
 
-def nowhere() -> Iterator[str]:
-    """A pool that has just been removed."""
-    yield "http-request set-var(txn.reason) str(PoolMissing)"
-    yield "http-request deny status 503"
+def node(ready: bool) -> Iterator[str]:
+    yield f"server {READY.partition('/')[2]} 127.0.0.1:9{'' if ready else ' disabled'}"
 
 
 def ring() -> Iterator[str]:
@@ -152,13 +152,13 @@ def servers(frame: Frame, known: Routing, pool: Pool, interval: float) -> Iterat
             yield f"server {worker.name} {server_options(worker, limit=limit, interval=interval)}"
 
 
-def entries(known: Routing, *, ready: bool) -> maps.Entries:
+def entries(known: Routing) -> maps.Entries:
     """Every map's entries, as they are when HAProxy starts."""
-    made: dict[maps.Key, str] = dict(maps.node_entries(ready=ready))
-    made.update(((maps.TERMINATIONS.name, key), value) for key, value in rules.answering.TERMINATIONS.items())
+    made = {(maps.TERMINATIONS.name, key): value for key, value in rules.answering.TERMINATIONS.items()}
     for site in known.sites.values():
         made.update(maps.site_entries(known, site))
     for pool in known.pools.values():
         name = backend(pool.key, affine=known.affine(pool.key))
-        made.update(maps.pool_entries(name, pool, queue_limit=known.share(pool.queue_limit)))
+        found = maps.pool_entries(name, pool, queue_limit=known.share(pool.queue_limit))
+        made.update({key: value for key, value in found.items() if value is not None})
     return made

@@ -37,11 +37,10 @@ STATES = Map("states", "backend", "Started, or why it is stopped", "with the poo
 LIMITS = Map("limits", "backend that is started", "most requests that wait", "with the pool")
 WAITS = Map("waits", "backend", "milliseconds that a request may wait", "with the pool")
 RETRY = Map("retry", "backend that is stopped", "seconds until one may come again", "with the pool")
-NODE = Map("node", "ready", "yes or no: whether new clients are wanted", "when this listener begins or leaves")
 ACTIVE = Map("active", "backend", "1", "by HAProxy itself: the pools that were asked for since we looked")
 TERMINATIONS = Map("terminations", "how HAProxy ended a request", "the reason in our words", "never")
 
-MAPS = (HOSTS, WILD, PATHS, STATES, LIMITS, WAITS, RETRY, NODE, ACTIVE, TERMINATIONS)
+MAPS = (HOSTS, WILD, PATHS, STATES, LIMITS, WAITS, RETRY, ACTIVE, TERMINATIONS)
 
 Key = tuple[str, str]
 """The name of a map, and a key in it."""
@@ -71,30 +70,23 @@ def path_key(site: Site, application: Application) -> str:
     return f"{site.key}{quote(application.path.rstrip('/'), safe=PATH_SAFE).lower()}/"
 
 
-def pool_entries(name: str, pool: Pool, *, queue_limit: int) -> dict[Key, str]:
-    """What one pool has in the maps, under the name of its backend.
+def pool_entries(name: str, pool: Pool, *, queue_limit: int) -> dict[Key, str | None]:
+    """Every entry that one pool may have, under the name of its backend; None for those that it has not.
 
-    In the order in which they are changed when it stops: an answer that names the state says when to come back, too.
+    In the order in which they are changed: the limit lets requests in, so it comes last and goes last. An answer that
+    names the state says when to come back, too.
     """
-    made: dict[Key, str] = {(WAITS.name, name): str(pool.queue_timeout * 1000)}
-    if stopped(pool):
-        made[RETRY.name, name] = str(pool.retry_after)
-    made[STATES.name, name] = pool.reason if stopped(pool) else STARTED
-    if not stopped(pool):
-        made[LIMITS.name, name] = str(queue_limit)
-    return made
+    return {
+        (WAITS.name, name): str(pool.queue_timeout * 1000),
+        (RETRY.name, name): str(pool.retry_after) if stopped(pool) else None,
+        (STATES.name, name): pool.reason if stopped(pool) else STARTED,
+        (LIMITS.name, name): None if stopped(pool) else str(queue_limit),
+    }
 
 
-POOL_MAPS = (WAITS, RETRY, STATES, LIMITS)
-
-
-def pool_keys(name: str) -> list[Key]:
-    """Every entry that a backend may have."""
-    return [(one.name, name) for one in POOL_MAPS]
-
-
-def node_entries(*, ready: bool) -> dict[Key, str]:
-    return {(NODE.name, "ready"): "yes" if ready else "no"}
+def no_entries(name: str) -> dict[Key, str | None]:
+    """Those of a pool that has gone."""
+    return {(one.name, name): None for one in (LIMITS, STATES, RETRY, WAITS)}
 
 
 def lines(entries: Entries) -> dict[str, list[tuple[str, str]]]:

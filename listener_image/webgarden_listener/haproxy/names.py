@@ -9,6 +9,9 @@ can have.
 from __future__ import annotations
 
 BELL = "_bell"
+NODE = "node"
+"""A backend for this listener itself: its one server is in maintenance while no new client is wanted."""
+READY = f"{NODE}/ready"
 COOKIE = "cookie"
 OWN = "sess.own"
 """Variable with the name of a client's own connections to workers, when it must not share any."""

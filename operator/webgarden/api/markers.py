@@ -55,11 +55,25 @@ def text(most: int, least: int = 1) -> Json:
 
 
 _QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
+_SIZE = r"^[0-9]+(k|M|G|Ki|Mi|Gi)?$"
 _QUANTITIES: Json = {
     "type": "object",
     "maxProperties": 16,
     "additionalProperties": {"x-kubernetes-int-or-string": True, "pattern": _QUANTITY, "maxLength": 32},
 }
+
+
+def size(least: str, most: str) -> WithJsonSchema:
+    """Schema of a quantity of bytes between two."""
+    bounds = rules(
+        (
+            f"quantity(string(self)).compareTo(quantity('{least}')) >= 0"
+            f" && quantity(string(self)).compareTo(quantity('{most}')) <= 0",
+            f"must be {least} to {most}",
+        )
+    )
+    return WithJsonSchema({"x-kubernetes-int-or-string": True, "pattern": _SIZE, "maxLength": 16} | bounds)
+
 
 Named = Annotated[Json, WithJsonSchema(free_form("name", name=text(253)))]
 """An object with a name: an EnvVar, a Volume."""

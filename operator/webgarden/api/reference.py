@@ -95,6 +95,8 @@ def _type(field: Json) -> str:
         return f"map of {_plural(_type(field['additionalProperties']))}"
     if field.get("pattern") == duration.PATTERN:
         return "duration"
+    if field.get("x-kubernetes-int-or-string"):
+        return "quantity"
     return "time" if field.get("format") == "date-time" else str(field.get("type"))
 
 
@@ -128,6 +130,8 @@ def _rules(field: Json) -> list[Json]:
 
 
 def _bounds(field: Json) -> Iterator[str]:
+    if field.get("x-kubernetes-int-or-string"):
+        return  # its pattern says what a quantity is
     if "enum" in field:
         yield ", ".join(f"`{value}`" for value in field["enum"])
     if "minimum" in field and "maximum" in field:

@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, WithJsonSchema
 
 from webgarden.api.conditions import Condition
+from webgarden.api.duration import Limit, parse
 from webgarden.api.markers import Json, list_map, list_set, rules
 from webgarden.api.resource import Count, Message, Part, Resource
 
@@ -32,7 +33,8 @@ _PATH: Json = {"type": "string", "minLength": 1, "maxLength": 256} | rules(
         "may have letters, digits and . _ ~ @ + , = - in its segments, none of which is empty",
     ),
 )
-_TARGET = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$"
+_NAMES = r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*"
+_TARGET = rf"^{_NAMES}:{_NAMES}(\(\))?$"
 _UNIQUE_PATHS = rules(
     (
         "self.all(a, self.exists_one(b, a.path.lowerAscii() == b.path.lowerAscii()))",
@@ -63,7 +65,27 @@ class AppKind(StrEnum):
 
     WSGI = "WSGI"
     ASGI = "ASGI"
+    CGI = "CGI"
     STATIC = "Static"
+
+
+class CgiHandler(Part):
+    """What runs the scripts with an extension."""
+
+    path: str = Field(pattern=r"^[*][.][a-z0-9_-]+$", max_length=32)
+    """`*.php`: the scripts, by the end of their names. Case does not count."""
+    script_processor: str = Field(pattern="^/", max_length=1024)
+    """The program that is started with the script as its argument, `/usr/bin/php-cgi`."""
+
+
+class Cgi(Part):
+    """How programs are run, a process a request (RFC 3875)."""
+
+    timeout: Limit = parse("15m")
+    """A program that has not ended after this long is ended, with what it has started."""
+    handlers: Annotated[tuple[CgiHandler, ...], list_map("path", most=16)] = ()
+    """What runs scripts, by their extension. What has no handler and is executable runs by itself; `*.py`, `*.pl` and
+    `*.php` that are not executable are run by python3, perl and php-cgi."""
 
 
 class App(Part):
@@ -71,18 +93,31 @@ class App(Part):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            ("self.kind == 'Static' || has(self.target)", "WSGI and ASGI need a target"),
-            ("self.kind != 'Static' || has(self.root)", "Static needs a root"),
-            ("self.kind != 'Static' || !has(self.target)", "Static has no target: it runs no code"),
+            ("self.kind in ['CGI', 'Static'] || has(self.target)", "WSGI and ASGI need a target"),
+            ("!(self.kind in ['CGI', 'Static']) || has(self.root)", "CGI and Static need a root"),
+            (
+                "!(self.kind in ['CGI', 'Static']) || !has(self.target)",
+                "CGI and Static have no target: the path names it",
+            ),
+            ("self.kind == 'CGI' || !has(self.cgi)", "cgi is for the kind CGI"),
         )
     )
 
     kind: AppKind
-    """WSGI, ASGI or Static."""
+    """WSGI, ASGI, CGI or Static."""
     target: str | None = Field(default=None, pattern=_TARGET, max_length=256)
-    """The application object, `module:name`."""
+    """The application object, `module:name`, or what makes it, `module:name()`."""
     root: str | None = Field(default=None, pattern="^/", max_length=1024)
-    """Directory in the worker's file system: of the files, or where the module is imported from."""
+    """Directory in the worker's file system: of the files or programs, or where the module is imported from."""
+    cgi: Cgi | None = None
+    """How programs are run."""
+
+
+class Affinity(StrEnum):
+    """Which worker of a web garden a client gets."""
+
+    NONE = "None"
+    COOKIE = "Cookie"
 
 
 class Application(Part):
@@ -92,6 +127,10 @@ class Application(Part):
     """`/`, or `/a/b`. The longest path that a request begins with wins."""
     pool: str = Field(min_length=1, max_length=63, pattern=r"^[a-z0-9.-]*[a-z0-9]$")
     """Name of an ApplicationPool in the namespace of the site."""
+    affinity: Affinity = Affinity.NONE
+    """None: each request goes to any worker of the pool, so state in a worker's memory is not found again. Cookie: the
+    listener gives the client a cookie that keeps it on its worker for as long as that worker takes requests; one that
+    drains takes none."""
     app: App | None = None
     """What to run, for pools that use the worker image. Other images know it themselves."""
 
@@ -128,7 +167,7 @@ class SiteStatus(Part):
     bindings: Annotated[tuple[BindingStatus, ...], list_map("host", "port", most=64)] = ()
     """What became of each binding."""
     conditions: Annotated[tuple[Condition, ...], list_map("type", most=16)] = ()
-    """What is true of the site, why, and since when: Accepted, PoolsResolved, Ready."""
+    """What is true of the site, why, and since when: Accepted, PoolsResolved, Published, Ready."""
 
 
 class Site(Resource):

@@ -30,6 +30,7 @@ def _closed(node: Any) -> Any:  # noqa: ANN401
     free = "x-kubernetes-preserve-unknown-fields" in node or "additionalProperties" in plain
     unique = node.get("x-kubernetes-list-type") == "set"
     plain |= {"additionalProperties": False} if plain.get("type") == "object" and not free else {}
+    plain |= {"type": ["integer", "string"]} if node.get("x-kubernetes-int-or-string") else {}
     return plain | ({"uniqueItems": True} if unique else {})
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from webgarden.api.conditions import Condition
-from webgarden.api.markers import Resources, list_map, list_set, rules
+from webgarden.api.markers import Resources, list_map, list_set, rules, size
 from webgarden.api.resource import Count, Part, Resource
 
 NAME = "default"
@@ -58,6 +58,11 @@ class ListenerSpec(Part):
     """Requests and limits of one listener's HAProxy, as in a container. Absent: requests of 100m and 128Mi."""
     threads: int = Field(default=2, ge=1, le=64)
     """Threads of one listener."""
+    max_head_size: Annotated[str, BeforeValidator(str), size("16Ki", "1Mi")] = "64Ki"
+    """Most bytes of the head of a request or of an answer: its first line and all headers. Memory is
+    taken in pieces of this size for each request that is under way."""
+    max_head_lines: int = Field(default=200, ge=100, le=1000)
+    """Most lines of such a head."""
     access_log: AccessLog = AccessLog.FAILED
     """Failed: requests that the listener refused, that were cut off or tried again, or that got an answer of 500 and
     above. All: every request, which costs throughput."""

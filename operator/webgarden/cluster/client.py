@@ -23,6 +23,7 @@ MERGE = "application/merge-patch+json"
 JSON = "application/json"
 TIMEOUT = 30.0
 POOL_SIZE = 32
+_REFUSALS = (400, 403, 422)
 STATUS_MANAGER = f"{names.MANAGER}-status"
 
 
@@ -93,6 +94,8 @@ class Client:
         except ApiError as error:
             if error.code == 409:
                 return None
+            if error.code in _REFUSALS:
+                raise Refused(error.message) from error
             raise
 
     async def apply(self, manifest: Body) -> Body:
@@ -103,7 +106,7 @@ class Client:
         try:
             answer = await self.request("PATCH", url, query=query, body=manifest, kind=APPLY)
         except ApiError as error:
-            if error.code in (400, 403, 422):
+            if error.code in _REFUSALS:
                 raise Refused(error.message) from error
             raise
         self._store.put(kind, answer)

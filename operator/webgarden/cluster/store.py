@@ -7,14 +7,12 @@ that is older than what is here is dropped: resource versions are numbers that o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from webgarden.manifests import names
-from webgarden.reconcile.ports import Body, Key, Kind
-
-INDEXED = frozenset({Kind.POD, Kind.DEPLOYMENT})
-"""Kinds that are found by their pool."""
+from webgarden.reconcile.naming import bindings_of, pools_of
+from webgarden.reconcile.ports import Body, HostPort, Key, Kind
 
 
 def key_of(kind: Kind, body: Body) -> Key:
@@ -29,11 +27,20 @@ def pool_of(body: Body) -> Key | None:
     return Key(Kind.POOL, metadata["namespace"], name) if name else None
 
 
+def _indexed(kind: Kind, body: Body) -> Iterable[Key | HostPort]:
+    """By what an object is found besides its key: there may be thousands, and looks must not search."""
+    if kind is Kind.SITE:
+        yield from pools_of(body)
+        yield from bindings_of(body)
+    elif kind in (Kind.POD, Kind.DEPLOYMENT) and (pool := pool_of(body)) is not None:
+        yield pool
+
+
 class MemoryStore:
     def __init__(self) -> None:
         self._objects: dict[Kind, dict[str, dict[Key, Body]]] = {kind: {} for kind in Kind}
         """Kind -> namespace -> key -> body."""
-        self._by_pool: dict[tuple[Kind, Key], dict[Key, None]] = {}
+        self._index: dict[tuple[Kind, Key | HostPort], dict[Key, None]] = {}
         self._deleted: dict[Key, int] = {}
 
     def get(self, key: Key) -> Body | None:
@@ -45,8 +52,13 @@ class MemoryStore:
         return [body for bodies in self._objects[kind].values() for body in bodies.values()]
 
     def of_pool(self, kind: Kind, pool: Key) -> list[Body]:
-        keys = self._by_pool.get((kind, pool), {})
-        return [self._objects[kind][key.namespace][key] for key in keys]
+        return self._found(kind, pool)
+
+    def claiming(self, binding: HostPort) -> list[Body]:
+        return self._found(Kind.SITE, binding)
+
+    def _found(self, kind: Kind, by: Key | HostPort) -> list[Body]:
+        return [self._objects[kind][key.namespace][key] for key in self._index.get((kind, by), {})]
 
     def put(self, kind: Kind, body: Body) -> bool:
         """Returns whether it was news."""
@@ -58,8 +70,8 @@ class MemoryStore:
         self._unindex(kind, key)
         self._deleted.pop(key, None)
         self._objects[kind].setdefault(key.namespace, {})[key] = _trimmed(body)
-        if kind in INDEXED and (pool := pool_of(body)) is not None:
-            self._by_pool.setdefault((kind, pool), {})[key] = None
+        for by in _indexed(kind, body):
+            self._index.setdefault((kind, by), {})[key] = None
         return True
 
     def drop(self, kind: Kind, body: Body) -> bool:
@@ -89,12 +101,11 @@ class MemoryStore:
 
     def _unindex(self, kind: Kind, key: Key) -> None:
         known = self.get(key)
-        if known is None or kind not in INDEXED or (pool := pool_of(known)) is None:
-            return
-        keys = self._by_pool[kind, pool]
-        del keys[key]
-        if not keys:
-            del self._by_pool[kind, pool]
+        for by in _indexed(kind, known) if known is not None else ():
+            keys = self._index[kind, by]
+            del keys[key]
+            if not keys:
+                del self._index[kind, by]
 
     def __iter__(self) -> Iterator[Key]:
         return iter([key for spaces in self._objects.values() for keys in spaces.values() for key in keys])

@@ -16,8 +16,8 @@ from webgarden.cluster.paths import RESOURCES
 from webgarden.cluster.store import MemoryStore, key_of, pool_of
 from webgarden.manifests import names
 from webgarden.reconcile.listeners import DEFAULT
+from webgarden.reconcile.naming import bindings_of, pools_of
 from webgarden.reconcile.ports import Body, Key, Kind
-from webgarden.reconcile.site import bindings_of
 
 log = logging.getLogger(__name__)
 
@@ -95,10 +95,10 @@ def touched_by(store: MemoryStore, kind: Kind, body: Body) -> Iterable[Key]:
         case Kind.POOL:
             pool = key_of(kind, body)
             yield pool
-            yield from _sites_of(store, pool)
+            yield from (key_of(Kind.SITE, site) for site in store.of_pool(Kind.SITE, pool))
         case Kind.SITE:
             yield key_of(kind, body)
-            yield from _pools_of(body)
+            yield from pools_of(body)
             yield from _rivals_of(store, body)
         case Kind.WEB_SERVER:
             yield from (key for key in store if key.kind in (Kind.POOL, Kind.SITE, Kind.WEB_SERVER))
@@ -109,20 +109,6 @@ def touched_by(store: MemoryStore, kind: Kind, body: Body) -> Iterable[Key]:
                 yield of
 
 
-def _pools_of(site: Body) -> Iterable[Key]:
-    namespace = site["metadata"]["namespace"]
-    for application in (site.get("spec") or {}).get("applications") or []:
-        yield Key(Kind.POOL, namespace, application.get("pool", ""))
-
-
-def _sites_of(store: MemoryStore, pool: Key) -> Iterable[Key]:
-    for site in store.all(Kind.SITE, pool.namespace):
-        if pool in _pools_of(site):
-            yield key_of(Kind.SITE, site)
-
-
 def _rivals_of(store: MemoryStore, site: Body) -> Iterable[Key]:
-    claimed = bindings_of(site)
-    for other in store.all(Kind.SITE):
-        if not claimed.isdisjoint(bindings_of(other)):
-            yield key_of(Kind.SITE, other)
+    for binding in bindings_of(site):
+        yield from (key_of(Kind.SITE, other) for other in store.claiming(binding))

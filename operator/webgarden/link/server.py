@@ -40,9 +40,8 @@ Authenticate = Callable[[str], Awaitable[str]]
 class Connection:
     """One listener that is connected."""
 
-    def __init__(self, name: str, boot: str, socket: web.WebSocketResponse) -> None:
+    def __init__(self, name: str, socket: web.WebSocketResponse) -> None:
         self.name = name
-        self.boot = boot
         self._socket = socket
         self._outbox: asyncio.Queue[link.Message] = asyncio.Queue(QUEUE)
         self.over = asyncio.Event()
@@ -74,9 +73,9 @@ class LinkServer:
         """Listen. Returns the port, which matters when 0 was asked for."""
         application = web.Application()
         application.router.add_get(PATH, self._handle)
-        self._runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, ssl_context=context, shutdown_timeout=1.0)
+        site = web.TCPSite(self._runner, host, port, ssl_context=context)
         await site.start()
         return int(self._runner.addresses[0][1])
 
@@ -96,7 +95,11 @@ class LinkServer:
             log.warning("link: %s was refused: %s", request.remote, reason)
             return web.Response(status=403, text=f"{reason}\n")
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=LARGEST)
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionError:
+            log.info("link: %s was gone before it could be let in", name)
+            return socket
         self._sockets.add(socket)
         try:
             await self._welcome(name, socket)
@@ -106,14 +109,14 @@ class LinkServer:
 
     async def _welcome(self, name: str, socket: web.WebSocketResponse) -> None:
         try:
-            hello = await self._hello(socket)
+            await self._hello(socket)
         except (link.LinkError, TimeoutError) as error:
             log.warning("link: %s was refused: %s", name, error or "it said nothing")
             with suppress(ConnectionError):
                 await socket.send_str(link.encode(link.Refusal(reason=str(error) or "no Hello came")))
                 await socket.close()
             return
-        connection = Connection(name, hello.boot, socket)
+        connection = Connection(name, socket)
         log.info("link: listener %s has come in", name)
         self._hub.join(connection)
         try:
@@ -122,7 +125,8 @@ class LinkServer:
             self._hub.leave(connection)
             log.info("link: listener %s has gone", name)
 
-    async def _hello(self, socket: web.WebSocketResponse) -> link.Hello:
+    async def _hello(self, socket: web.WebSocketResponse) -> None:
+        """Raises `LinkError` unless the first frame is the greeting of a listener that speaks as we do."""
         frame = await socket.receive(timeout=HELLO_WITHIN)
         if frame.type is not WSMsgType.TEXT:
             raise link.LinkError("the first frame must be a Hello")
@@ -134,7 +138,6 @@ class LinkServer:
                 f"this operator speaks version {link.PROTOCOL} of the link, the listener {message.protocol}:"
                 " use images of one release"
             )
-        return message
 
     async def _converse(self, connection: Connection, socket: web.WebSocketResponse) -> None:
         """Until either side ends it, or the connection is dismissed."""
@@ -152,6 +155,8 @@ class LinkServer:
         for error in results:
             if isinstance(error, link.LinkError):
                 log.warning("link: %s is disconnected: %s", connection.name, error)
+            elif isinstance(error, Exception) and not isinstance(error, ConnectionError):
+                log.error("link: %s is disconnected by a fault of ours", connection.name, exc_info=error)
         if connection.over.is_set():
             log.warning("link: %s %s and is disconnected", connection.name, connection.why)
         with suppress(ConnectionError):

@@ -1,8 +1,9 @@
 """The listener's Deployment, Service, ServiceAccount and disruption budget, all owned by the WebServer.
 
-HAProxy, agent and gate are three containers of one image that share a directory, so that each can die alone. HAProxy listens
-above 1024 (it has no privileges); the Service maps the ports that sites name. Nothing in the pod has a credential of
-Kubernetes but the token for the link, which is good for nothing else.
+HAProxy and its agent are two containers of one image that share a directory in memory, so that each can die alone; what dies
+is started again inside its container, where no back-off of the kubelet delays it. HAProxy listens above 1024 (it has no
+privileges); the Service maps the ports that sites name. Nothing in the pod has a credential of Kubernetes but the token for
+the link, which is good for nothing else.
 """
 
 from __future__ import annotations
@@ -11,13 +12,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from kubernetes.utils import parse_quantity
+
 from webgarden.api.webserver import WebServer
 from webgarden.manifests import names
 
 Manifest = dict[str, Any]
 
 FIRST_PORT = 10_000
+HAPROXY = "haproxy"
+AGENT = "agent"
+HOOKS = {HAPROXY: "leave", AGENT: "stay"}
+"""What a container does before it is ended: an agent that is restarted alone must not make the listener leave."""
 HEALTH_PORT = 8404
+AGENT_HEALTH_PORT = 8405
 DIRECTORY = "/run/webgarden"
 LINK_DIRECTORY = "/etc/webgarden/link"
 LINGER_SECONDS = 5
@@ -27,9 +35,9 @@ TOKEN_SECONDS = 3600
 SELECTOR = {names.COMPONENT: "listener", names.MANAGED_BY: names.MANAGER}
 USER = 65532
 HAPROXY_RESOURCES = {"requests": {"cpu": "100m", "memory": "128Mi"}}
-"""When the WebServer names none. More than the other two have, since a busy node shares its time by these."""
-PROCESS_RESOURCES = {"requests": {"cpu": "20m", "memory": "64Mi"}}
-"""Of agent and gate: what they take at rest."""
+"""When the WebServer names none. More than the agent has, since a busy node shares its time by these."""
+AGENT_RESOURCES = {"requests": {"cpu": "20m", "memory": "64Mi"}}
+"""What it takes at rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,9 +133,9 @@ def _pod(server: WebServer, place: Place) -> Manifest:
                 "labelSelector": {"matchLabels": SELECTOR},
             }
         ],
-        "containers": [_haproxy(server, place), _process("agent", server, place), _process("gate", server, place)],
+        "containers": [_haproxy(server, place), _agent(server, place)],
         "volumes": [
-            {"name": "run", "emptyDir": {"sizeLimit": "256Mi"}},
+            {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
             {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
             {"name": "link", "projected": {"sources": _link_files()}},
         ],
@@ -148,30 +156,45 @@ def _link_files() -> list[Manifest]:
 
 
 def _haproxy(server: WebServer, place: Place) -> Manifest:
-    container = _process("haproxy", server, place)
-    container["ports"] = [{"name": f"http-{p}", "containerPort": c} for p, c in _ports(server).items()]
-    container["ports"].append({"name": "health", "containerPort": HEALTH_PORT})
-    container["readinessProbe"] = {"httpGet": {"path": "/readyz", "port": "health"}, "periodSeconds": 1}
-    container["livenessProbe"] = {
-        "httpGet": {"path": "/healthz", "port": "health"},
+    given = server.spec.listener.resources
+    return {
+        **_container(HAPROXY, server, place),
+        "ports": [
+            *({"name": f"http-{p}", "containerPort": c} for p, c in _ports(server).items()),
+            {"name": "health", "containerPort": HEALTH_PORT},
+        ],
+        "readinessProbe": {"httpGet": {"path": "/readyz", "port": "health"}, "periodSeconds": 1},
+        "livenessProbe": _liveness("health"),
+        "resources": HAPROXY_RESOURCES if given is None else given,
+    }
+
+
+def _agent(server: WebServer, place: Place) -> Manifest:
+    return {
+        **_container(AGENT, server, place),
+        "ports": [{"name": "agent-health", "containerPort": AGENT_HEALTH_PORT}],
+        "livenessProbe": _liveness("agent-health"),
+        "resources": AGENT_RESOURCES,
+    }
+
+
+def _liveness(port: str) -> Manifest:
+    return {
+        "httpGet": {"path": "/healthz", "port": port},
         "periodSeconds": 10,
         "timeoutSeconds": 5,
         "failureThreshold": 3,
         "initialDelaySeconds": 10,
     }
-    given = server.spec.listener.resources
-    container["resources"] = HAPROXY_RESOURCES if given is None else given
-    return container
 
 
-def _process(name: str, server: WebServer, place: Place) -> Manifest:
+def _container(name: str, server: WebServer, place: Place) -> Manifest:
     return {
         "name": name,
         "image": place.image,
         "imagePullPolicy": place.pull_policy,
         "command": ["webgarden-listener", name],
         "env": _environment(server, place),
-        "resources": PROCESS_RESOURCES,
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -182,17 +205,21 @@ def _process(name: str, server: WebServer, place: Place) -> Manifest:
             {"name": "tmp", "mountPath": "/tmp"},
             {"name": "link", "mountPath": LINK_DIRECTORY, "readOnly": True},
         ],
-        "lifecycle": {"preStop": {"exec": {"command": ["webgarden-listener", "leave"]}}},
+        "lifecycle": {"preStop": {"exec": {"command": ["webgarden-listener", HOOKS[name]]}}},
     }
 
 
 def _environment(server: WebServer, place: Place) -> list[Manifest]:
+    spec = server.spec.listener
     fixed = {
         "WEBGARDEN_DIRECTORY": DIRECTORY,
         "WEBGARDEN_PORTS": ",".join(f"{p}:{c}" for p, c in _ports(server).items()),
-        "WEBGARDEN_THREADS": str(server.spec.listener.threads),
-        "WEBGARDEN_ACCESS_LOG": server.spec.listener.access_log,
+        "WEBGARDEN_THREADS": str(spec.threads),
+        "WEBGARDEN_ACCESS_LOG": spec.access_log,
+        "WEBGARDEN_HEAD_SIZE": str(int(parse_quantity(spec.max_head_size))),
+        "WEBGARDEN_HEAD_LINES": str(spec.max_head_lines),
         "WEBGARDEN_HEALTH_PORT": str(HEALTH_PORT),
+        "WEBGARDEN_AGENT_HEALTH_PORT": str(AGENT_HEALTH_PORT),
         "WEBGARDEN_LINK_URL": place.link_url,
         "WEBGARDEN_LINK_CA": f"{LINK_DIRECTORY}/ca.crt",
         "WEBGARDEN_TOKEN_FILE": f"{LINK_DIRECTORY}/token",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
+
+from webgarden.api.resource import Resource
 
 PREFIX: Final = "webgarden.dev"
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
@@ -43,6 +45,26 @@ AUTHORITY: Final = "webgarden-link-ca"
 """Secret with the link's own certificate authority, and the ConfigMap with its certificate."""
 LEASE: Final = "webgarden-operator"
 TOKEN_AUDIENCE: Final = "webgarden-link"
+
+
+LONGEST_NAME: Final = 36
+"""Of a pool's name in the name of what belongs to it: what is appended must fit, or a pod's name loses the revision."""
+
+
+def shortened(pool: str) -> str:
+    return pool[:LONGEST_NAME].rstrip("-.")
+
+
+def owner(resource: Resource) -> dict[str, Any]:
+    """A reference that makes the resource the controller of what carries it."""
+    return {
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "name": resource.metadata.name,
+        "uid": resource.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
 
 
 def labels(component: str, **extra: str) -> dict[str, str]:

@@ -12,20 +12,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from webgarden.api.pool import ApplicationPool
-from webgarden.manifests import names
+from webgarden.manifests import applications, names
 from webgarden.manifests.merging import by_name, merge
 
 CONTAINER = "worker"
 MOST_THREADS = 1000
-"""Of a WSGI application. As many as requests may come at a time, or some would wait in the worker, where nobody counts."""
-LONGEST_NAME = 36
-"""Of a pool's name in its Deployment's: what Kubernetes appends must fit, or a pod's name loses the revision."""
+"""Of the worker image. As many as requests may come at a time, or some would wait in the worker, where nobody counts."""
 PRE_STOP_SECONDS = 2
 WIND_DOWN_SECONDS = 6
 """What the worker image takes to end its applications when its requests are done or cut."""
@@ -34,32 +31,20 @@ Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class HostedApplication:
-    """What the worker image runs: one application of a site that names this pool."""
-
-    site: str
-    path: str
-    kind: str
-    target: str | None
-    root: str | None
-
-    def as_dict(self) -> dict[str, str]:
-        fields = {"site": self.site, "path": self.path, "kind": self.kind, "target": self.target, "root": self.root}
-        return {name: value for name, value in fields.items() if value is not None}
-
-
-@dataclass(frozen=True, kw_only=True)
 class Images:
     worker: str
     pull_policy: str
 
 
-def pod_template(pool: ApplicationPool, applications: Iterable[HostedApplication], images: Images) -> Manifest:
-    """The PodTemplateSpec of the pool, without the revision label, which is its hash."""
+def pod_template(pool: ApplicationPool, hosted: Manifest | None, images: Images) -> Manifest:
+    """The PodTemplateSpec of the pool, without the revision label, which is its hash. `hosted`: the ConfigMap with the
+    applications."""
     worker = pool.spec.worker
     template = merge(_defaults(images), worker.template or {})
     template = merge(template, {"spec": {"volumes": list(worker.volumes), "containers": [_short_form(pool, images)]}})
-    template = merge(template, _imposed(pool, applications))
+    template = merge(template, _imposed(pool))
+    if hosted is not None:
+        template = merge(template, _hosting(pool, hosted))
     container = next(c for c in template["spec"]["containers"] if c["name"] == CONTAINER)
     container["lifecycle"] = {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}, **container.get("lifecycle", {})}
     return template
@@ -100,33 +85,36 @@ def _short_form(pool: ApplicationPool, images: Images) -> Manifest:
     return {key: value for key, value in container.items() if value}
 
 
-def _imposed(pool: ApplicationPool, applications: Iterable[HostedApplication]) -> Manifest:
+def _imposed(pool: ApplicationPool) -> Manifest:
     limit = int(pool.spec.process_model.shutdown_time_limit.total_seconds())
-    hosted = sorted((a.as_dict() for a in applications), key=lambda a: (a["site"], a["path"]))
     environment = [
         {"name": "WEBGARDEN_POOL", "value": pool.key},
         {"name": "WEBGARDEN_PORT", "value": str(pool.spec.worker.port)},
         {"name": "WEBGARDEN_SHUTDOWN_SECONDS", "value": str(limit)},
         {"name": "WEBGARDEN_WORKER", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
     ]
-    if hosted:
-        environment.append({"name": "WEBGARDEN_APPLICATIONS", "value": json.dumps(hosted, sort_keys=True)})
-    if any(a["kind"] == "WSGI" for a in hosted) and "WEBGARDEN_THREADS" not in by_name(list(pool.spec.worker.env)):
-        threads = min(pool.spec.worker.max_concurrent_requests, MOST_THREADS)
-        environment.append({"name": "WEBGARDEN_THREADS", "value": str(threads)})
     labels = names.labels("worker", **{names.POOL: pool.metadata.name, names.ROTATION: "in"})
+    ports = [{"name": "http", "containerPort": pool.spec.worker.port}]
     return {
         "metadata": {"labels": labels},
         "spec": {
             "terminationGracePeriodSeconds": limit + PRE_STOP_SECONDS + WIND_DOWN_SECONDS,
-            "containers": [
-                {
-                    "name": CONTAINER,
-                    "env": environment,
-                    "ports": [{"name": "http", "containerPort": pool.spec.worker.port}],
-                }
-            ],
+            "containers": [{"name": CONTAINER, "env": environment, "ports": ports}],
         },
+    }
+
+
+def _hosting(pool: ApplicationPool, hosted: Manifest) -> Manifest:
+    environment = [{"name": "WEBGARDEN_APPLICATIONS", "value": f"{applications.DIRECTORY}/{applications.FILE}"}]
+    if "WEBGARDEN_THREADS" not in by_name(list(pool.spec.worker.env)):
+        threads = min(pool.spec.worker.max_concurrent_requests, MOST_THREADS)
+        environment.append({"name": "WEBGARDEN_THREADS", "value": str(threads)})
+    mount = {"name": applications.VOLUME, "mountPath": applications.DIRECTORY, "readOnly": True}
+    return {
+        "spec": {
+            "volumes": [{"name": applications.VOLUME, "configMap": {"name": hosted["metadata"]["name"]}}],
+            "containers": [{"name": CONTAINER, "env": environment, "volumeMounts": [mount]}],
+        }
     }
 
 
@@ -157,14 +145,14 @@ def deployment(pool: ApplicationPool, template: Manifest, scaling: Scaling) -> M
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {
-            "name": f"{pool.metadata.name[:LONGEST_NAME].rstrip('-.')}-{number}",
+            "name": f"{names.shortened(pool.metadata.name)}-{number}",
             "namespace": pool.metadata.namespace,
             "labels": names.labels("worker", **{names.POOL: pool.metadata.name, names.REVISION: number}),
             "annotations": {
                 names.WANTED: str(scaling.wanted),
                 names.SCALED_AT: scaling.scaled_at.isoformat(),
             },
-            "ownerReferences": [owner(pool)],
+            "ownerReferences": [names.owner(pool)],
         },
         "spec": {
             "replicas": scaling.replicas,
@@ -183,16 +171,4 @@ def scale(scaling: Scaling) -> Manifest:
             "annotations": {names.WANTED: str(scaling.wanted), names.SCALED_AT: scaling.scaled_at.isoformat()},
         },
         "spec": {"replicas": scaling.replicas},
-    }
-
-
-def owner(pool: ApplicationPool) -> Manifest:
-    """A reference that makes the pool the controller of what carries it."""
-    return {
-        "apiVersion": pool.api_version,
-        "kind": pool.kind,
-        "name": pool.metadata.name,
-        "uid": pool.metadata.uid,
-        "controller": True,
-        "blockOwnerDeletion": False,
     }

@@ -14,7 +14,7 @@ from webgarden.policy.actions import (
     Retire,
     TakeOut,
 )
-from webgarden.policy.chain import Decision, decide
+from webgarden.policy.chain import Decision, decide, held_up
 from webgarden.policy.view import Failure, Leaving, PoolView, Reason, Revision, Worker
 
 __all__ = [
@@ -34,4 +34,5 @@ __all__ = [
     "TakeOut",
     "Worker",
     "decide",
+    "held_up",
 ]

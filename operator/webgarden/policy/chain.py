@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from webgarden.policy import backoff, crashing, demand, idling, recycling, revising, starting, stopping
-from webgarden.policy.actions import Action, Drain, Retire
+from webgarden.policy.actions import Action, Drain, Retire, TakeOut
 from webgarden.policy.replicas import replicas
 from webgarden.policy.view import PoolView, Reason
 
@@ -54,6 +54,14 @@ def decide(view: PoolView, now: datetime) -> Decision:
         paused_until=pause if pause is not None and now < pause and not view.able else None,
         next_look=_next_look(view, now),
     )
+
+
+def held_up(view: PoolView, now: datetime) -> bool:
+    """Whether a worker would be on its way out if every listener that is alive were connected."""
+    if view.listeners_complete:
+        return False
+    heard = decide(replace(view, listeners_complete=True), now)
+    return any(isinstance(action, Drain | TakeOut) for action in heard.actions)
 
 
 def _claimed(*policies: list[Action]) -> tuple[Action, ...]:

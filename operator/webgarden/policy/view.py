@@ -89,6 +89,8 @@ class Revision:
     scaled_at: datetime
     trouble: str = ""
     """Why pods cannot even be created (quota, admission, an absent ServiceAccount)."""
+    hosted: str = ""
+    """Name of the ConfigMap with its applications."""
 
 
 @dataclass(frozen=True, kw_only=True)

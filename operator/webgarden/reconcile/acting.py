@@ -8,18 +8,33 @@ that one away again (pods that are not ready go first). When all of a Deployment
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from webgarden.api.pool import ApplicationPool
 from webgarden.manifests import names
-from webgarden.manifests.worker import Scaling, deployment, owner, scale
+from webgarden.manifests.applications import too_large
+from webgarden.manifests.worker import Scaling, deployment, scale
 from webgarden.policy import Decision, Discard, Leaving, PoolView, PutBack, Reason, Retire, Revision, TakeOut, Worker
 from webgarden.reconcile import events, observing
-from webgarden.reconcile.ports import Body, Key, Kind, Recorder, Refused, Writer
+from webgarden.reconcile.ports import Body, Event, Key, Kind, Recorder, Refused, Writer
 
 CUT_SECONDS = 3
 """Grace of a worker whose time is up: `preStop` and a moment."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What workers of the current revision are made of."""
+
+    template: Body
+    hosted: Body | None
+    """The ConfigMap with their applications."""
+
+    @property
+    def hosted_name(self) -> str:
+        return str(self.hosted["metadata"]["name"]) if self.hosted else ""
 
 
 class Acting:
@@ -29,14 +44,14 @@ class Acting:
         self,
         *,
         pool: ApplicationPool,
-        template: Body,
+        made: Made,
         view: PoolView,
         now: datetime,
         writer: Writer,
         recorder: Recorder,
     ) -> None:
         self._pool = pool
-        self._template = template
+        self._made = made
         self._view = view
         self._now = now
         self._writer = writer
@@ -95,7 +110,7 @@ class Acting:
             "metadata": {
                 "labels": {names.ROTATION: "out"},
                 "annotations": {names.LEAVING: observing.write_leaving(leaving)},
-                "ownerReferences": [owner(self._pool)],
+                "ownerReferences": [names.owner(self._pool)],
             }
         }
         if await self._writer.patch(self._key(body), patch) is not None and event:
@@ -140,24 +155,35 @@ class Acting:
         known = {revision.revision: revision for revision in self._view.revisions}
         for number, replicas in decision.replicas.items():
             wanted = decision.wanted if number == self._view.revision else replicas
-            if (revision := known.get(number)) is None:
-                try:
+            revision = known.get(number)
+            try:
+                if revision is None:
                     await self._create(replicas=replicas, wanted=wanted)
-                except Refused as refusal:
-                    return str(refusal)
-            elif (revision.replicas, revision.wanted) != (replicas, wanted):
-                await self._change(revision, replicas=replicas, wanted=wanted)
+                elif (revision.replicas, revision.wanted) != (replicas, wanted):
+                    await self._change(revision, replicas=replicas, wanted=wanted)
+            except Refused as refusal:
+                return str(refusal)
         return ""
 
     async def _create(self, *, replicas: int, wanted: int) -> None:
+        await self._provide_applications()
         scaling = Scaling(replicas=replicas, wanted=wanted, scaled_at=self._now)
-        await self._writer.apply(deployment(self._pool, self._template, scaling))
+        await self._writer.apply(deployment(self._pool, self._made.template, scaling))
 
     async def _change(self, revision: Revision, *, replicas: int, wanted: int) -> None:
         grown = replicas > revision.replicas
+        if grown and revision.revision == self._view.revision:
+            await self._provide_applications()  # Somebody may have deleted them: no pod would start.
         scaling = Scaling(replicas=replicas, wanted=wanted, scaled_at=self._now if grown else revision.scaled_at)
         key = Key(Kind.DEPLOYMENT, self._pool.metadata.namespace, revision.name)
         await self._writer.patch(key, scale(scaling))
+
+    async def _provide_applications(self) -> None:
+        if self._made.hosted is None:
+            return
+        if why := too_large(self._made.hosted):
+            raise Refused(why)
+        await self._writer.create(self._made.hosted)
 
     async def _delete(self, body: Body, *, cut: bool) -> None:
         if not body["metadata"].get("deletionTimestamp"):
@@ -172,14 +198,15 @@ class Acting:
             if revision.revision == self._view.revision or revision.replicas or occupied:
                 continue
             if decision.replicas.get(revision.revision, 0) == 0:
+                await self._delete_applications(revision)
                 key = Key(Kind.DEPLOYMENT, self._pool.metadata.namespace, revision.name)
                 await self._writer.delete(key, uid="")
 
-    async def _tell(self, event: events.Event) -> None:
-        await self._recorder.record(
-            self._pool.as_dict(),
-            reason=event.reason,
-            message=event.message,
-            warning=event.warning,
-            was_id=event.was_id,
-        )
+    async def _delete_applications(self, revision: Revision) -> None:
+        """Before the Deployment goes, by which alone they are known, and unless another revision has the same."""
+        others = {r.hosted for r in self._view.revisions if r is not revision} | {self._made.hosted_name}
+        if revision.hosted and revision.hosted not in others:
+            await self._writer.delete(Key(Kind.CONFIG_MAP, self._pool.metadata.namespace, revision.hosted), uid="")
+
+    async def _tell(self, event: Event) -> None:
+        await self._recorder.record(self._pool.as_dict(), event)

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from webgarden.manifests import names
 from webgarden.policy import Reason
-
-
-@dataclass(frozen=True)
-class Event:
-    reason: str
-    message: str
-    was_id: int = 0
-    warning: bool = False
-
+from webgarden.reconcile.ports import Event
 
 _FAILURES = {
     Reason.CRASH: ("WorkerCrashed", 5009),
@@ -60,3 +50,15 @@ def idle(worker: str, minutes: float) -> Event:
 
 def started(worker: str, seconds: float) -> Event:
     return Event("WorkerStarted", f"Worker {worker} answers, {seconds:.1f} s after it was created")
+
+
+def site_refused(reason: str, message: str) -> Event:
+    return Event(reason, message, warning=True)
+
+
+def listener_silent(listener: str, seconds: float) -> Event:
+    text = (
+        f"Listener {listener} has had no link for {seconds:g} s while workers must go: it is deleted,"
+        " sends its clients to the others, and finishes what runs"
+    )
+    return Event("ListenerSilent", text, warning=True)

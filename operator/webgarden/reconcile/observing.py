@@ -13,6 +13,7 @@ from typing import Any
 
 from webgarden.api.pool import ApplicationPool, StartMode, WantedState
 from webgarden.manifests import names
+from webgarden.manifests.applications import mounted_in
 from webgarden.manifests.worker import CONTAINER
 from webgarden.policy import Failure, Leaving, PoolView, Reason, Revision, Worker
 from webgarden.reconcile.ports import Body, PoolFacts, WorkerFacts
@@ -90,6 +91,7 @@ def _revision(deployment: Body) -> Revision:
         wanted=int(wanted) if wanted.isdecimal() else replicas,
         scaled_at=time(annotations.get(names.SCALED_AT)) or NEVER,
         trouble=_replica_failure(deployment),
+        hosted=mounted_in(deployment["spec"]["template"]),
     )
 
 

@@ -15,15 +15,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from webgarden.api.pool import ApplicationPool, ApplicationPoolStatus
-from webgarden.api.site import Site
 from webgarden.manifests import names
-from webgarden.manifests.worker import HostedApplication, Images, has_readiness_probe, pod_template, revision
-from webgarden.policy import Decision, PoolView, Reason, decide
+from webgarden.manifests.applications import config_map
+from webgarden.manifests.worker import Images, has_readiness_probe, pod_template, revision
+from webgarden.policy import Decision, PoolView, Reason, decide, held_up
 from webgarden.reconcile import events, invalid, observing, status
-from webgarden.reconcile.acting import Acting
+from webgarden.reconcile.acting import Acting, Made
+from webgarden.reconcile.hosting import Hosting
 from webgarden.reconcile.listeners import Listeners
 from webgarden.reconcile.observing import Memory, Observation
-from webgarden.reconcile.ports import Body, Clock, Key, Kind, Link, Recorder, Store, Writer
+from webgarden.reconcile.ports import Body, Key, Kind, Outside
+from webgarden.reconcile.silence import Silence
 from webgarden.routing import Endpoint, Refusing, pool_entry
 
 COUNTERS_EVERY = timedelta(seconds=5)
@@ -58,24 +60,16 @@ class _Memory:
 
 
 class PoolReconciler:
-    def __init__(
-        self,
-        *,
-        store: Store,
-        writer: Writer,
-        link: Link,
-        recorder: Recorder,
-        listeners: Listeners,
-        images: Images,
-        clock: Clock,
-    ) -> None:
-        self._store = store
-        self._writer = writer
-        self._link = link
-        self._recorder = recorder
+    def __init__(self, outside: Outside, *, listeners: Listeners, silence: Silence, images: Images) -> None:
+        self._store = outside.store
+        self._writer = outside.writer
+        self._link = outside.link
+        self._recorder = outside.recorder
+        self._clock = outside.clock
         self._listeners = listeners
+        self._silence = silence
         self._images = images
-        self._clock = clock
+        self._hosting = Hosting()
         self._memories: dict[Key, _Memory] = {}
 
     async def reconcile(self, key: Key) -> datetime | None:
@@ -83,6 +77,7 @@ class PoolReconciler:
         body = self._store.get(key)
         if body is None or body["metadata"].get("deletionTimestamp"):
             self._memories.pop(key, None)
+            self._hosting.forget(key)
             self._link.remove_pool(key.path)
             return None
         try:
@@ -92,16 +87,24 @@ class PoolReconciler:
             return None
         memory = self._memories.setdefault(key, _Memory(begun=self._clock()))
         await self._notice_wish(pool, memory)
-        template = pod_template(pool, self._hosted(pool), self._images)
+        hosted = config_map(pool, self._hosting.given(key, self._store.of_pool(Kind.SITE, key)))
+        template = pod_template(pool, hosted, self._images)
         seen = self._observe(key, pool, self._usable(key, revision(template), memory), memory)
         view = observing.view(seen)
         decision = decide(view, seen.now)
         self._note_draining(memory, view, decision, seen.now)
+        if held_up(view, seen.now):
+            self._silence.wait()
         refusal = memory.refused.message if memory.refused else ""
         self._publish(seen, view, decision, template, refused=bool(refusal))
         await self._record(body, seen, view, decision, memory)
         acting = Acting(
-            pool=pool, template=template, view=view, now=seen.now, writer=self._writer, recorder=self._recorder
+            pool=pool,
+            made=Made(template, hosted),
+            view=view,
+            now=seen.now,
+            writer=self._writer,
+            recorder=self._recorder,
         )
         refused = await acting.carry_out(decision, seen.pods)
         if refused:
@@ -117,9 +120,9 @@ class PoolReconciler:
         worker = observing.wished_worker(memory.wish)
         pods = self._store.of_pool(Kind.POD, Key(Kind.POOL, pool.metadata.namespace, pool.metadata.name))
         if observing.wished_time(memory.wish) is None:
-            await self._tell(pool.as_dict(), events.senseless_wish(memory.wish))
+            await self._recorder.record(pool.as_dict(), events.senseless_wish(memory.wish))
         elif worker and worker not in (pod["metadata"]["name"] for pod in pods):
-            await self._tell(pool.as_dict(), events.unknown_worker(worker))
+            await self._recorder.record(pool.as_dict(), events.unknown_worker(worker))
 
     def _usable(self, key: Key, number: str, memory: _Memory) -> str:
         """The revision to work with: of a template that was refused, the newest Deployment's before it."""
@@ -132,23 +135,6 @@ class PoolReconciler:
         newest = max(deployments, key=lambda d: str(d["metadata"].get("creationTimestamp")), default=None)
         return str(newest["metadata"]["labels"][names.REVISION]) if newest else number
 
-    def _hosted(self, pool: ApplicationPool) -> list[HostedApplication]:
-        """Applications of valid sites that the worker image is to run in this pool."""
-        hosted: list[HostedApplication] = []
-        for body in self._store.all(Kind.SITE, pool.metadata.namespace):
-            if not _names(body, pool.metadata.name):
-                continue
-            try:
-                site = Site.model_validate(body)
-            except ValidationError:
-                continue
-            hosted += [
-                HostedApplication(site=site.key, path=a.path, kind=a.app.kind, target=a.app.target, root=a.app.root)
-                for a in site.spec.applications
-                if a.app is not None and a.pool == pool.metadata.name and not site.metadata.deletion_timestamp
-            ]
-        return hosted
-
     def _observe(self, key: Key, pool: ApplicationPool, number: str, memory: _Memory) -> Observation:
         connected = self._link.connected()
         return Observation(
@@ -156,7 +142,7 @@ class PoolReconciler:
             revision=number,
             pods=tuple(self._store.of_pool(Kind.POD, key)),
             deployments=tuple(self._store.of_pool(Kind.DEPLOYMENT, key)),
-            facts=self._link.facts(key.path, self._listeners.leaving()),
+            facts=self._link.pool_facts(key.path, self._listeners.leaving()),
             listeners_complete=self._listeners.alive() <= connected,
             memory=Memory(
                 begun=memory.begun,
@@ -180,18 +166,7 @@ class PoolReconciler:
             wait = math.ceil((decision.paused_until - seen.now).total_seconds())
             refusing = Refusing(reason=Reason.STARTUP_TIME_LIMIT, retry_after=max(1, wait))
         endpoints = _endpoints(seen, view, decision, probed=has_readiness_probe(template))
-        self._link.publish_pool(
-            pool_entry(
-                seen.pool,
-                endpoints,
-                listeners=self._sharers(),
-                refusing=refusing,
-            )
-        )
-
-    def _sharers(self) -> int:
-        """Listeners among which a pool's limits are divided: more than are wanted, while they are being replaced."""
-        return max(self._listeners.wanted(), len(self._link.connected()))
+        self._link.publish_pool(pool_entry(seen.pool, endpoints, refusing=refusing))
 
     async def _record(self, body: Body, seen: Observation, view: PoolView, decision: Decision, memory: _Memory) -> None:
         refused = memory.refused.message if memory.refused else ""
@@ -203,11 +178,11 @@ class PoolReconciler:
         memory.status_written = seen.now
         about = seen.pool.as_dict()
         for failure in status.new_failures(view, decision, seen.now):
-            await self._tell(about, events.failed(failure.worker, failure.kind, failure.message))
+            await self._recorder.record(about, events.failed(failure.worker, failure.kind, failure.message))
         there = {w.name for w in view.workers}
         memory.recycled = {r.worker for r in recycles if not r.failed} | (memory.recycled & there)
         for done in recycles:
-            await self._tell(about, events.recycled(done.worker, done.reason, failure=done.failed))
+            await self._recorder.record(about, events.recycled(done.worker, done.reason, failure=done.failed))
 
     @staticmethod
     def _worth_writing(old: ApplicationPoolStatus, new: ApplicationPoolStatus, memory: _Memory, now: datetime) -> bool:
@@ -227,17 +202,6 @@ class PoolReconciler:
         if seen.facts.workers and memory.status_written is not None:
             looks.append(max(seen.now + timedelta(seconds=1), memory.status_written + COUNTERS_EVERY))
         return min(looks, default=None)
-
-    async def _tell(self, about: Body, event: events.Event) -> None:
-        await self._recorder.record(
-            about, reason=event.reason, message=event.message, warning=event.warning, was_id=event.was_id
-        )
-
-
-def _names(site: Body, pool: str) -> bool:
-    """Whether a Site gives the pool something to run; asked of the body, since parsing every Site would be slow."""
-    applications = (site.get("spec") or {}).get("applications") or []
-    return any(a.get("pool") == pool and a.get("app") for a in applications)
 
 
 def _without_counters(value: ApplicationPoolStatus) -> dict[str, Any]:

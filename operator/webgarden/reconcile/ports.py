@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import webgarden_link as link
 
 Body = dict[str, Any]
+HostPort = tuple[str, int]
+"""What a binding of a Site claims."""
 
 
 class Kind(StrEnum):
@@ -56,7 +58,11 @@ class Store(Protocol):
     def get(self, key: Key) -> Body | None: ...
     def all(self, kind: Kind, namespace: str | None = None) -> list[Body]: ...
     def of_pool(self, kind: Kind, pool: Key) -> list[Body]:
-        """Pods or Deployments that carry the pool's label."""
+        """Pods or Deployments that carry the pool's label; Sites that name it."""
+        ...
+
+    def claiming(self, binding: HostPort) -> list[Body]:
+        """Sites that name it."""
         ...
 
 
@@ -66,6 +72,10 @@ class Writer(Protocol):
     async def get(self, key: Key) -> Body | None: ...
     async def apply(self, manifest: Body) -> Body:
         """Server-side apply. Raises `Refused`."""
+        ...
+
+    async def create(self, manifest: Body) -> Body | None:
+        """None when there is one of that name already. Raises `Refused`."""
         ...
 
     async def patch(self, key: Key, patch: Body) -> Body | None:
@@ -78,12 +88,19 @@ class Writer(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Event:
+    reason: str
+    message: str
+    was_id: int = 0
+    """Of the Windows event that means the same; 0: there is none."""
+    warning: bool = False
+
+
 class Recorder(Protocol):
     """Events, on transitions only."""
 
-    async def record(
-        self, about: Body, *, reason: str, message: str, warning: bool = False, was_id: int = 0
-    ) -> None: ...
+    async def record(self, about: Body, event: Event) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -96,6 +113,8 @@ class WorkerFacts:
     """At least one gives it requests, or did before it was drained."""
     serving: bool = False
     """All connected ones give it requests."""
+    down: bool = False
+    """At least one had its answer once, and has none any more."""
     drained: bool = False
     in_flight: int = 0
     requests: int = 0
@@ -112,19 +131,30 @@ class PoolFacts:
     workers: dict[str, WorkerFacts] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class SiteFacts:
+    """What the listeners say of one site as it is now, all together."""
+
+    live: bool = False
+    """All connected ones have it, or all had it once."""
+    refusals: dict[str, str] = field(default_factory=dict)
+    """Listener -> why it does not serve the site, in its own words."""
+
+
 class Link(Protocol):
     """The operator's end of the link."""
 
-    def facts(self, pool: str, leaving: Collection[str] = ()) -> PoolFacts:
+    def pool_facts(self, pool: str, leaving: Collection[str] = ()) -> PoolFacts:
         """`leaving`: listeners on their way out. They take no new worker; what they still run there is waited for."""
         ...
 
+    def site_facts(self, site: str) -> SiteFacts: ...
     def connected(self) -> frozenset[str]:
         """Names of the listener pods that are connected."""
         ...
 
-    def refusals(self) -> dict[str, str]:
-        """Listener -> HAProxy's words, for those that could not apply the newest table."""
+    def publish_listeners(self, count: int) -> None:
+        """Among how many the limits are divided."""
         ...
 
     def publish_pool(self, pool: link.Pool) -> None: ...
@@ -134,3 +164,14 @@ class Link(Protocol):
 
 
 Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outside:
+    """All of it, for whoever looks at resources."""
+
+    store: Store
+    writer: Writer
+    link: Link
+    recorder: Recorder
+    clock: Clock

@@ -23,7 +23,7 @@ MAX_REQUEST = 253
 def build(
     seen: Observation, view: PoolView, decision: Decision, *, new_recycles: list[Recycled], refused: str
 ) -> api.ApplicationPoolStatus:
-    """The new status. `refused`: the API server's words about the pod template, or empty."""
+    """The new status. `refused`: why no worker can be made of the pod template, mostly in the API server's words."""
     old = seen.pool.status
     workers = tuple(_worker_status(w, seen, decision) for w in sorted(view.workers, key=lambda w: (w.created, w.name)))
     state, reason = state_of(view, decision)
@@ -180,7 +180,7 @@ Verdict = tuple[Truth, str, str]
 
 def _accepted(refused: str) -> Verdict:
     if refused:
-        return Truth.FALSE, "TemplateRefused", f"the API server refuses the pod template of spec.worker: {refused}"
+        return Truth.FALSE, "TemplateRefused", f"no worker can be made: {refused}"
     return Truth.TRUE, "Accepted", ""
 
 

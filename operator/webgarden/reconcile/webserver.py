@@ -1,5 +1,8 @@
 """One look at the `WebServer` named `default`: the listener's objects are as it says.
 
+Here is also decided what concerns all pools alike: among how many listeners limits are divided (`sharing`), and whether a
+listener that does not hear of us is replaced (`silence`).
+
 The chart's values are the operator's to keep there (`initial`): a release cannot hold a resource of a kind that it
 brings itself. That WebServer is owned by the release, and the listener's objects by the WebServer, so uninstalling
 takes them all.
@@ -19,24 +22,39 @@ from webgarden.api.resource import API_VERSION
 from webgarden.api.webserver import NAME, WebServer, WebServerStatus
 from webgarden.manifests import names
 from webgarden.manifests.listener import Place, objects
-from webgarden.reconcile import invalid, release
-from webgarden.reconcile.ports import Body, Clock, Key, Kind, Link, Refused, Store, Writer
+from webgarden.reconcile import events, invalid, release
+from webgarden.reconcile.listeners import Listeners
+from webgarden.reconcile.ports import Body, Key, Kind, Outside, Refused
+from webgarden.reconcile.sharing import Sharing
+from webgarden.reconcile.silence import PATIENCE, Silence
 
 AGAIN = timedelta(minutes=5)
 """What was applied is applied again after this long: somebody may have changed or deleted it."""
+SOON = timedelta(seconds=5)
+"""While a listener is silent."""
 
 
 class WebServerReconciler:
     def __init__(
-        self, *, store: Store, writer: Writer, link: Link, place: Place, initial: dict[str, Any] | None, clock: Clock
+        self,
+        outside: Outside,
+        *,
+        listeners: Listeners,
+        silence: Silence,
+        place: Place,
+        initial: dict[str, Any] | None,
     ) -> None:
         """`initial`: the spec that the chart wants, or None when somebody else keeps the WebServer."""
-        self._store = store
-        self._writer = writer
-        self._link = link
+        self._store = outside.store
+        self._writer = outside.writer
+        self._link = outside.link
+        self._recorder = outside.recorder
+        self._clock = outside.clock
+        self._listeners = listeners
+        self._silence = silence
+        self._sharing = Sharing()
         self._place = place
         self._initial = initial
-        self._clock = clock
         self._applied: dict[str, tuple[str, datetime]] = {}
         """Kind -> what was applied, and when."""
         self._kept = ""
@@ -44,6 +62,7 @@ class WebServerReconciler:
     async def reconcile(self, key: Key) -> datetime | None:
         if key.name != NAME:
             return None
+        self._share()
         await self._keep()
         body = self._store.get(key)
         if body is None or body["metadata"].get("deletionTimestamp"):
@@ -57,7 +76,22 @@ class WebServerReconciler:
         status = self._status(server, refused)
         if status != server.status:
             await self._writer.write_status(body, status.as_dict())
-        return self._clock() + AGAIN
+        silent = await self._replace_silent(body)
+        return min(filter(None, (self._clock() + (SOON if silent else AGAIN), self._sharing.next_look)))
+
+    def _share(self) -> None:
+        """Before a listener may come in, and whether there is a WebServer or not."""
+        wanted, connected = self._listeners.wanted(), len(self._link.connected())
+        self._link.publish_listeners(self._sharing.count(wanted=wanted, connected=connected, now=self._clock()))
+
+    async def _replace_silent(self, body: Body) -> bool:
+        """Returns whether a listener is alive and has no link."""
+        silent = self._silence.look()
+        name = self._silence.due()
+        if name and (pod := self._store.get(self._listeners.key(name))) is not None:
+            await self._writer.delete(self._listeners.key(name), uid=pod["metadata"]["uid"])
+            await self._recorder.record(body, events.listener_silent(name, PATIENCE))
+        return silent
 
     async def _keep(self) -> None:
         """The chart's spec, applied once for each life of the WebServer and of the operator."""
@@ -91,10 +125,8 @@ class WebServerReconciler:
     def _status(self, server: WebServer, refused: str) -> WebServerStatus:
         connected = len(self._link.connected())
         wanted = server.spec.listener.replicas
-        failing = self._link.refusals()
         checks = [
             (bool(refused), "ListenerRefused", f"the API server refuses the listener: {refused}"),
-            (bool(failing), "ConfigurationRefused", "; ".join(f"{n}: {e}" for n, e in sorted(failing.items()))),
             (
                 connected < wanted,
                 "ListenersMissing",

@@ -3,21 +3,25 @@
 | stage         | what for                                                                  |
 |---------------|---------------------------------------------------------------------------|
 | `accepting`   | the ports                                                                 |
-| `filtering`   | what no application may see                                               |
 | `normalising` | one spelling of a path                                                    |
 | `routing`     | host and path to site and pool                                            |
+| `filtering`   | what no application may see                                               |
 | `limiting`    | whether the pool takes the request now, and how long it may wait          |
 | `forwarding`  | what the worker learns of the client                                      |
 | `answering`   | the answers of the listener itself: each has its reason                   |
 | `logging`     | which requests are logged, and how                                        |
 
-A stage has lines for the frontend (`frontend`) and for every pool (`pool`), which HAProxy runs in this order, first all
-of the frontend. No rule ends the list but with an answer: an `allow` would make whatever is added below it dead.
+A stage has lines for the frontend (`frontend`), for every pool (`pool`), and for the backend of those that have no pool
+(`refusal`), so that a request which is served passes no rule about refusing. HAProxy runs them in this order, first all
+of the frontend.
+
+No rule ends a list but with an answer: an `allow` would make whatever is added below it dead. There is one, between the
+stages that look at every answer and those that look at the listener's own: a worker's passes eight rules less.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from webgarden_listener.haproxy.rules import (
     accepting,
@@ -31,24 +35,24 @@ from webgarden_listener.haproxy.rules import (
 )
 from webgarden_listener.haproxy.rules.frame import Frame
 
-FRONTEND = (
+Stage = Callable[[Frame], Iterator[str]]
+
+FRONTEND: tuple[Stage, ...] = (
     accepting.frontend,
-    filtering.frontend,
     normalising.frontend,
     routing.frontend,
+    filtering.frontend,
     limiting.frontend,
     forwarding.frontend,
-    answering.frontend,
-    logging.frontend,
+    answering.every,
+    answering.workers_pass,
+    answering.own,
+    logging.own,
 )
-POOL = (limiting.pool, answering.pool)
+POOL: tuple[Stage, ...] = (forwarding.pool, limiting.pool, answering.pool)
+REFUSAL: tuple[Stage, ...] = (filtering.refusal, routing.refusal, limiting.refusal)
 
 
-def frontend(frame: Frame) -> Iterator[str]:
-    for stage in FRONTEND:
-        yield from stage(frame)
-
-
-def pool(frame: Frame) -> Iterator[str]:
-    for stage in POOL:
+def lines(stages: tuple[Stage, ...], frame: Frame) -> Iterator[str]:
+    for stage in stages:
         yield from stage(frame)

@@ -16,4 +16,4 @@ def frontend(frame: Frame) -> Iterator[str]:
         yield f"bind :{port.container} id {port.number} backlog 8192"
         if frame.ipv6:
             yield f"bind :::{port.container} v6only id {IPV6 + port.number} backlog 8192"
-    yield f"http-request set-var(txn.port) so_id,mod({IPV6})"
+    yield f"tcp-request session set-var(sess.port) so_id,mod({IPV6})"

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from webgarden_listener.haproxy import maps
-from webgarden_listener.haproxy.names import BELL
+from webgarden_listener.haproxy.names import BELL, NODE
 from webgarden_listener.haproxy.rules.frame import Frame
+from webgarden_listener.haproxy.rules.limiting import CROWDED
 
 TERMINATIONS = {
     "sQ": "QueueTimeout",
@@ -60,29 +61,35 @@ def whole(status: int, words: str, reason: str) -> str:
     )
 
 
-def frontend(frame: Frame) -> Iterator[str]:
-    for status in NO_REQUEST:
-        yield f"errorfile {status} {frame.errors / f'{status}.http'}"
+AFTER = "http-after-response"
+
+
+def every(frame: Frame) -> Iterator[str]:
+    """Who is asked to come again must be able to: to another listener, or when there is room."""
     yield "http-response set-var(txn.answered) int(1)"
     yield f"http-response set-var(txn.reason) res.hdr(X-Webgarden-Reason) if {{ status 503 }} {{ srv_name -m str {BELL} }}"
-    after = "http-after-response"
-    ours = "!{ var(txn.answered) -m found }"
-    unknown = f"{ours} !{{ var(txn.reason) -m found }}"
+    yield f"{AFTER} set-header Connection close if {CROWDED} or {{ nbsrv({NODE}) eq 0 }}"
+
+
+def workers_pass(_frame: Frame) -> Iterator[str]:
+    yield f"{AFTER} allow if {{ var(txn.answered) -m found }}"
+
+
+def own(frame: Frame) -> Iterator[str]:
+    for status in NO_REQUEST:
+        yield f"errorfile {status} {frame.errors / f'{status}.http'}"
+    unknown = "!{ var(txn.reason) -m found }"
     state = f"var(txn.pool),map_str({frame.map(maps.STATES)},PoolMissing)"
-    yield f"{after} set-var(txn.state) {state} if {unknown} {{ var(txn.pool) -m found }}"
+    yield f"{AFTER} set-var(txn.state) {state} if {unknown} {{ var(txn.pool) -m found }}"
     stopped = f"{{ var(txn.state) -m found }} !{{ var(txn.state) -m str {maps.STARTED} }}"
-    yield f"{after} set-var(txn.reason) var(txn.state) if {unknown} {stopped}"
+    yield f"{AFTER} set-var(txn.reason) var(txn.state) if {unknown} {stopped}"
     ended = f"txn.sess_term_state,map_str({frame.map(maps.TERMINATIONS)},Internal)"
-    yield f"{after} set-var(txn.reason) {ended} if {unknown} !{{ status lt 400 }}"
-    yield f"{after} set-header X-Webgarden-Reason %[var(txn.reason)] if {ours} {{ var(txn.reason) -m found }}"
-    yield f"{after} set-var(txn.retry) int(1) if {ours} {{ status 503 }}"
+    yield f"{AFTER} set-var(txn.reason) {ended} if {unknown} !{{ status lt 400 }}"
+    yield f"{AFTER} set-header X-Webgarden-Reason %[var(txn.reason)] if {{ var(txn.reason) -m found }}"
+    yield f"{AFTER} set-var(txn.retry) int(1) if {{ status 503 }}"
     retry = f"var(txn.pool),map_str_int({frame.map(maps.RETRY)},1)"
-    yield f"{after} set-var(txn.retry) {retry} if {ours} {{ status 503 }} {{ var(txn.pool) -m found }}"
-    yield f"{after} set-header Retry-After %[var(txn.retry)] if {{ var(txn.retry) -m int gt 0 }}"
-    # Who is asked to come again must be able to: to another listener, or when there is room.
-    yield f"{after} set-header Connection close if {{ var(txn.crowd) -m int ge {frame.crowd} }}"
-    leaving = f"{{ str(ready),map_str({frame.map(maps.NODE)},no) -m str no }}"
-    yield f"{after} set-header Connection close if {leaving}"
+    yield f"{AFTER} set-var(txn.retry) {retry} if {{ status 503 }} {{ var(txn.pool) -m found }}"
+    yield f"{AFTER} set-header Retry-After %[var(txn.retry)] if {{ var(txn.retry) -m int gt 0 }}"
 
 
 def pool(frame: Frame) -> Iterator[str]:

@@ -14,9 +14,13 @@ ALLOWED = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 
 def frontend(frame: Frame) -> Iterator[str]:
+    # The other two have no path, and so no pool.
+    yield "http-request unset-var(txn.pool) if METH_TRACE"
+
+
+def refusal(frame: Frame) -> Iterator[str]:
     yield f'http-request return status 204 hdr Allow "{ALLOWED}" if METH_OPTIONS {{ url -m str * }}'
-    yield "http-request set-var(txn.reason) str(Verb) if { method CONNECT TRACE }"
-    yield (
-        f'http-request return status 405 content-type text/plain string "Method Not Allowed" hdr Allow "{ALLOWED}"'
-        " if { var(txn.reason) -m found }"
-    )
+    refused = "{ method CONNECT TRACE }"
+    yield f"http-request set-var(txn.reason) str(Verb) if {refused}"
+    answer = f'status 405 content-type text/plain string "Method Not Allowed" hdr Allow "{ALLOWED}"'
+    yield f"http-request return {answer} if {refused}"

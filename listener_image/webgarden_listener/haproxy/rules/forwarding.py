@@ -26,7 +26,11 @@ def frontend(frame: Frame) -> Iterator[str]:
     yield f"http-request set-var(txn.upgrade) int(1) if {upgrade}"
     yield "http-request set-header Connection upgrade if { var(txn.upgrade) -m found }"
     yield "http-request del-header Connection if { req.fhdr(connection) -m found } !{ var(txn.upgrade) -m found }"
-    yield "http-request set-header X-Forwarded-For %[src]"
-    yield "http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]"
-    yield "http-request set-header X-Forwarded-Host %[req.hdr(host)] if { req.hdr(host) -m found }"
-    yield "http-request set-header X-Webgarden-Site %[var(txn.site)]"
+    yield "http-request add-header X-Forwarded-Proto https if { ssl_fc }"
+    yield "http-request add-header X-Forwarded-Proto http if !{ ssl_fc }"
+    yield "http-request add-header X-Forwarded-Host %[req.hdr(host)] if { req.hdr(host) -m found }"
+    yield "http-request add-header X-Webgarden-Site %[var(txn.site)]"
+
+
+def pool(frame: Frame) -> Iterator[str]:
+    yield "option forwardfor"

@@ -83,6 +83,16 @@ async def events(request: Request) -> Response:
     return StreamingResponse(stream(), media_type="text/event-stream")
 
 
+async def stream(request: Request) -> Response:
+    return StreamingResponse((b"leaf\n" for _ in range(3)), headers={"Transfer-Encoding": "chunked"})
+
+
+async def bodiless(request: Request) -> Response:
+    """Says 204 or 304, and still has a length and a body."""
+    status = int(request.query_params["status"])
+    return Response(b"weeds", status, headers={"Content-Length": "5", "X-Kept": "yes"})
+
+
 async def sick(request: Request) -> Response:
     declare_unhealthy("the till is on fire")
     return PlainTextResponse("noted")
@@ -109,6 +119,8 @@ app = Starlette(
         Route("/echo", echo, methods=["POST"]),
         Route("/download", download),
         Route("/events", events),
+        Route("/stream", stream),
+        Route("/bodiless", bodiless),
         Route("/sick", sick),
         Route("/fail", fail),
         WebSocketRoute("/talk", talk),

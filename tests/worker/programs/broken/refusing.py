@@ -14,3 +14,7 @@ async def lifespan(application: Starlette) -> AsyncIterator[None]:
 
 app = Starlette(lifespan=lifespan)
 number = 42
+
+
+def fail() -> Starlette:
+    raise ConnectionError("the licence server is closed")

@@ -6,6 +6,10 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+SEEN = (
+    *("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REQUEST_METHOD", "REMOTE_ADDR", "RAW_URI", "REQUEST_URI"),
+    *("HTTP_X_WEBGARDEN_SITE", "HTTP_COOKIE", "HTTP_PROXY", "SERVER_SOFTWARE", "wsgi.url_scheme", "wsgi.multiprocess"),
+)
 release = threading.Event()
 ended = threading.Event()
 
@@ -22,8 +26,7 @@ def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noq
 
 
 def seen(environ: dict[str, Any]) -> Iterable[bytes]:
-    names = ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REQUEST_METHOD", "REMOTE_ADDR", "HTTP_X_WEBGARDEN_SITE")
-    return [json.dumps({name: environ.get(name) for name in (*names, "wsgi.url_scheme")}).encode()]
+    return [json.dumps({name: environ.get(name) for name in SEEN}).encode()]
 
 
 def hold(environ: dict[str, Any]) -> Iterable[bytes]:
