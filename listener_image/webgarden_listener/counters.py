@@ -40,7 +40,9 @@ class Totals:
             if count := self._step((backend, name, "lost"), server.lost):
                 lost[name] = count
         failed = self._step((backend, "", "failed"), found.failed)
-        self._rejected[pool] += self._step((backend, "", "refused"), found.refused) + max(0, failed - theirs)
+        self._rejected[pool] += self._step((backend, "", "refused"), found.refused)
+        if not found.silent:  # or they were thrown out since the pool was stopped
+            self._rejected[pool] += max(0, failed - theirs)
         if found.bell is not None:
             self._rejected[pool] += self._step((backend, "", "timed out"), found.bell.answered_5xx)
         return lost

@@ -102,10 +102,9 @@ def overlooks(server: Server, limit: int) -> bool:
 def bell(wanted: Wanted, found: Backend, *, moved: bool) -> Iterator[Command]:
     """Throw out those who wait when the pool is stopped; make HAProxy look at them when it has not."""
     address = f"{wanted.backend}/{BELL}"
-    silent = found.bell is not None and found.bell.stopped
-    if stopped(wanted.pool) and not silent:
+    if stopped(wanted.pool) and not found.silent:
         yield commands.set_maintenance(address)
-    if not stopped(wanted.pool) and silent:
+    if not stopped(wanted.pool) and found.silent:
         yield commands.set_ready(address)
     if moved or overlooked(found):
         yield from looking(wanted, found)

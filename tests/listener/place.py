@@ -87,15 +87,19 @@ class Place:
         known = tuple(one.worker for one in workers)
         return Pool.model_validate({"key": self.key(name), "workers": known, "worker_limit": self.limit, **fields})
 
-    async def site(self, *, affinity: Affinity = Affinity.NONE, **paths: str) -> None:
+    async def site(self, **paths: str) -> None:
         """The test's site: its applications' paths by pool, `pool="/"` when nothing is said."""
+        await self.put(self.sited(Affinity.NONE, paths or {"pool": "/"}))
+
+    async def affine_site(self) -> None:
+        """The same, whose clients keep to their workers."""
+        await self.put(self.sited(Affinity.COOKIE, {"pool": "/"}))
+
+    def sited(self, affinity: Affinity, paths: dict[str, str]) -> Site:
         applications = tuple(
-            Application(path=path, pool=self.key(pool), affinity=affinity)
-            for pool, path in (paths or {"pool": "/"}).items()
+            Application(path=path, pool=self.key(pool), affinity=affinity) for pool, path in paths.items()
         )
-        await self.put(
-            Site(key=self.key("site"), bindings=(Binding(port=80, host=self.host),), applications=applications)
-        )
+        return Site(key=self.key("site"), bindings=(Binding(port=80, host=self.host),), applications=applications)
 
     async def drain(self, worker: Running, *others: Running) -> None:
         """Take a worker of the pool out of service; the pool has these others."""

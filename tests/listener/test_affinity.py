@@ -9,15 +9,13 @@ import aiohttp
 from tests.listener.load import Load
 from tests.listener.place import Place, Running
 
-from webgarden_link import Affinity
-
 COOKIE = "WebgardenWorker"
 
 
 async def kept(place: Place) -> tuple[Running, Running]:
     workers = (place.worker("w1"), place.worker("w2"))
     await place.pool(workers=workers)
-    await place.site(affinity=Affinity.COOKIE)
+    await place.affine_site()
     await place.serving(*workers)
     return workers
 
@@ -78,8 +76,8 @@ async def test_a_site_that_turns_it_on_and_off_under_load_loses_nothing(place: P
     workers = (place.worker("w1"), place.worker("w2"))
     await place.up(*workers)
     async with Load(place) as gets, Load(place, method="POST") as posts:
-        for affinity in (Affinity.COOKIE, Affinity.NONE, Affinity.COOKIE, Affinity.NONE):
-            await place.site(affinity=affinity)
+        for change in (place.affine_site, place.site, place.affine_site, place.site):
+            await change()
             await gets.more(50)
     assert set(gets.outcomes + posts.outcomes) == {"200"}
     total = gets.by_worker + posts.by_worker
@@ -89,7 +87,7 @@ async def test_a_site_that_turns_it_on_and_off_under_load_loses_nothing(place: P
 
 async def test_a_sleeping_pool_wakes_and_its_client_keeps_to_the_worker_that_came(place: Place) -> None:
     await place.pool()
-    await place.site(affinity=Affinity.COOKIE)
+    await place.affine_site()
     async with browser(place) as session:
         waking = asyncio.create_task(session.get("/"))
         await place.demanded()

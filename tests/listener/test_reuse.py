@@ -51,7 +51,9 @@ async def test_a_worker_that_closes_a_kept_connection_instead_of_answering_is_na
 
 
 @pytest.mark.parametrize("late", [0, 0.02])
-async def test_bytes_after_an_answer_without_a_body_are_no_answer_to_another_clients_first_request(place: Place, late: float) -> None:
+async def test_bytes_after_an_answer_without_a_body_are_no_answer_to_another_clients_first_request(
+    place: Place, late: float
+) -> None:
     async def poison(exchange: Exchange) -> None:
         if exchange.path != "/poison":
             return await exchange.say(said(exchange.path))

@@ -83,6 +83,11 @@ class Backend:
         return self.bell is not None and self.bell.in_flight > 0
 
     @property
+    def silent(self) -> bool:
+        """Whether nobody may ring: the pool is stopped."""
+        return self.bell is not None and self.bell.stopped
+
+    @property
     def idle(self) -> bool:
         return not self.queued and not self.rings and all(server.idle for server in self.servers.values())
 
