@@ -102,6 +102,12 @@ def test_an_answer_longer_than_it_said_frees_its_thread(shop: Worker) -> None:
     until(lambda: shop.stats()["inFlight"] == 0)
 
 
+def test_an_answer_that_goes_on_behind_its_end_frees_its_thread(odd: Worker) -> None:
+    assert len(odd.get("/babbles").body) == 65536
+    until(lambda: odd.stats()["inFlight"] == 0)
+    until(lambda: "the answer is longer than it said" in odd.log)
+
+
 def test_a_websocket_to_a_wsgi_program_is_refused(shop: Worker) -> None:
     try:
         connect(f"ws://127.0.0.1:{shop.port}/seen", additional_headers=LEDGER)
@@ -141,6 +147,11 @@ def test_a_piece_arrives_before_the_next_one_is_made(odd: Worker) -> None:
     odd.get("/go_on")
     assert answer.read() == b"second\n"
     connection.close()
+
+
+def test_what_a_program_does_after_its_last_byte_is_nobody_s_to_wait_for(odd: Worker) -> None:
+    assert odd.get("/dawdles").body == b"whole"
+    odd.get("/let_close")
 
 
 def test_nobody_waits_for_a_program_s_close(odd: Worker) -> None:

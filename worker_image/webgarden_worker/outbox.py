@@ -38,23 +38,27 @@ class Outbox:
         """The head, which goes out with the first piece or the end."""
         self._head = {"type": "http.response.start", "status": status, "headers": headers}
 
-    def write(self, piece: bytes) -> None:
+    def write(self, piece: bytes, *, last: bool = False) -> None:
         with self._changed:
             while self._size >= MOST and self._error is None:
                 if not self._changed.wait(_WAIT_SECONDS):
                     self._waiting()
+            if self._error is not None:
+                raise self._error
+            if self._ended and piece:
+                raise RuntimeError("the answer is longer than it said")
             self._pieces.append(piece)
             self._size += len(piece)
+            self._ended = self._ended or last
             self._tell()
 
     def end(self) -> None:
+        """May have been told with the last piece."""
         with self._changed:
             self._ended = True
             self._tell()
 
     def _tell(self) -> None:
-        if self._error is not None:
-            raise self._error
         if not self._told:
             self._told = True
             self._loop.call_soon_threadsafe(self._news.set)

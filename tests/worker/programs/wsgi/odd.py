@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 first_sent = threading.Event()
-closed = threading.Event()
+closed = threading.Semaphore(0)
 FILE = Path(__file__).with_name("ledger.py")
 
 
@@ -48,7 +48,7 @@ class Closing:
         return iter([b"whole"])
 
     def close(self) -> None:
-        closed.wait()
+        closed.acquire()
 
 
 def closing(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401
@@ -56,8 +56,21 @@ def closing(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  #
     return Closing()
 
 
+def dawdles(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:  # noqa: ANN401
+    start_response("200 OK", [("Content-Length", "5")])
+    yield b"whole"
+    closed.acquire()
+
+
+def babbles(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:  # noqa: ANN401
+    """Says all that it announced, and then does not stop."""
+    start_response("200 OK", [("Content-Length", "65536")])
+    while True:
+        yield b"x" * 65536
+
+
 def let_close(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401
-    closed.set()
+    closed.release()
     start_response("200 OK", [])
     return []
 
@@ -103,5 +116,5 @@ def server(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # 
     return [json.dumps({name: environ[name] for name in ("SERVER_NAME", "SERVER_PORT")}).encode()]
 
 
-_PAGES = (bodiless, stream, trickle, go_on, closing, let_close, file, breaks_late, loses_its_database)
+_PAGES = (bodiless, stream, trickle, go_on, closing, dawdles, babbles, let_close, file, breaks_late, loses_its_database)
 PAGES: dict[str, Any] = {f"/{page.__name__}": page for page in (*_PAGES, changes_its_mind, writes, server)}
