@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.listener.place import Place
+from tests.listener.raw import Exchange, acted, client
 from tests.listener.waiting import until
 
 from webgarden_link import PoolState
@@ -43,6 +44,28 @@ async def test_by_default_what_failed_is_logged_with_its_reason(fresh: Callable[
     assert (found["/off"]["status"], found["/off"]["reason"]) == (503, "Disabled")
     assert (found["/nowhere"]["status"], found["/nowhere"]["reason"]) == (404, "NoSite")
     assert (found["/?status=500"]["server"], found["/?status=500"]["reason"]) == ("w1", "")
+
+
+async def test_a_request_that_its_worker_lost_is_logged_with_pool_and_worker(fresh: Callable[..., Place]) -> None:
+    place = fresh()
+
+    async def close(exchange: Exchange) -> None:
+        exchange.close()
+
+    async with acted(place, close) as worker, client(place) as asking:
+        await place.up(worker.running)
+        assert (await asking.ask("/lost")).status == 502
+    await until(lambda: "/lost" in logged(place))
+    line = logged(place)["/lost"]
+    assert (line["reason"], line["pool"], line["server"]) == ("WorkerLost", place.backend(), "w1")
+
+
+async def test_what_is_no_request_is_logged_with_its_reason(fresh: Callable[..., Place]) -> None:
+    place = fresh()
+    async with client(place) as asking:
+        asking.send(b"nonsense\r\n\r\n")
+        await asking.rest()
+    await until(lambda: any(line["reason"] == "BadRequest" for line in logged(place).values()))
 
 
 async def test_everything_is_logged_when_that_is_wanted(fresh: Callable[..., Place]) -> None:

@@ -49,7 +49,7 @@ FRONTEND: tuple[Stage, ...] = (
     answering.own,
     logging.own,
 )
-POOL: tuple[Stage, ...] = (forwarding.pool, limiting.pool, answering.pool)
+POOL: tuple[Stage, ...] = (limiting.pool, forwarding.pool, answering.pool)
 REFUSAL: tuple[Stage, ...] = (filtering.refusal, routing.refusal, limiting.refusal)
 
 

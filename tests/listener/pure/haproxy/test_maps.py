@@ -40,14 +40,22 @@ def test_the_path_of_a_pool_whose_clients_keep_to_their_workers_leads_to_its_oth
     assert maps.site_entries(routing, plain) == {(PATHS.name, "n/s/"): "n:p:cookie"}
 
 
-def test_a_stopped_pool_has_its_reason_before_it_loses_its_limit() -> None:
+def test_the_limit_that_lets_requests_in_comes_last_and_goes_last() -> None:
     started = maps.pool_entries("n:p", Pool(key="n/p", queue_timeout=9), queue_limit=7)
-    assert started == {(WAITS.name, "n:p"): "9000", (STATES.name, "n:p"): "Started", (LIMITS.name, "n:p"): "7"}
+    assert list(started.items()) == [
+        ((WAITS.name, "n:p"), "9000"),
+        ((RETRY.name, "n:p"), None),
+        ((STATES.name, "n:p"), "Started"),
+        ((LIMITS.name, "n:p"), "7"),
+    ]
     stopped = Pool(key="n/p", state=PoolState.STOPPED, reason="Disabled", retry_after=9)
-    found = maps.pool_entries("n:p", stopped, queue_limit=7)
-    assert (found[STATES.name, "n:p"], found[RETRY.name, "n:p"]) == ("Disabled", "9")
-    keys = [name for name, _ in maps.pool_keys("n:p")]
-    assert keys.index(RETRY.name) < keys.index(STATES.name) < keys.index(LIMITS.name)
+    assert list(maps.pool_entries("n:p", stopped, queue_limit=7).values()) == ["120000", "9", "Disabled", None]
+
+
+def test_of_a_pool_that_has_gone_nothing_is_left() -> None:
+    gone = maps.no_entries("n:p")
+    assert set(gone) == set(maps.pool_entries("n:p", Pool(key="n/p"), queue_limit=7))
+    assert set(gone.values()) == {None}
 
 
 def test_the_newer_of_two_sites_has_a_host_and_the_other_gets_it_back() -> None:
