@@ -1,11 +1,21 @@
 """What is written into the pipe comes out of it, whatever becomes of its reader."""
 
+import contextlib
+import fcntl
 import os
+import sys
+import termios
 from collections.abc import Iterator
 
 import pytest
+from tests.listener.waiting import until_now
 
 from webgarden_listener.haproxy.logpipe import LogPipe
+
+
+def waiting(pipe: int) -> int:
+    """Bytes that nobody has read yet."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 @pytest.fixture
@@ -55,12 +65,18 @@ def test_an_output_that_refuses_a_line_gets_the_next_one(ends: tuple[int, int]) 
         keeper = os.dup(output)
         os.dup2(refusing.fileno(), output)
         pipe = LogPipe(output)
-        for number in range(5):
+        for number in range(3):  # when the second one has been read, the first one has been refused
             os.write(pipe.sink, b"refused %d\n" % number)
+            until_now(lambda: waiting(pipe.sink) == 0)
         os.dup2(keeper, output)
         os.close(keeper)
-    while True:
+    os.set_blocking(source, False)
+
+    def taken() -> bool:
         os.write(pipe.sink, b"taken\n")
-        if os.read(source, 1_000_000).endswith(b"taken\n"):
-            break
+        with contextlib.suppress(BlockingIOError):
+            return os.read(source, 1_000_000).endswith(b"taken\n")
+        return False
+
+    until_now(taken)
     pipe.close()

@@ -45,9 +45,9 @@ frontend www
 BOOT = """
 import pathlib, sys
 here = pathlib.Path(__file__).parent
-if (here / "failing").exists():
-    sys.exit("boot fails")
 table = "empty" if "--empty" in sys.argv else (here / "table").read_text()
+if (here / "failing").exists():
+    sys.exit(f"boot fails: {table}")
 (here / "haproxy.cfg").write_text((here / "configuration").read_text().replace("{table}", table))
 """
 
@@ -55,7 +55,8 @@ AGENT = """
 import pathlib, sys, time
 from webgarden_listener.heartbeat import beat
 here = pathlib.Path(sys.argv[1])
-(here / "started").open("a").write(".")
+with (here / "started").open("a") as started:
+    started.write(".")
 while not (here / "hang").exists():
     beat()
     time.sleep(0.02)
@@ -86,11 +87,11 @@ class Container:
         pid = self.process.pid
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
-    def child(self, program: str) -> int:
-        """The one that runs a program. It takes a moment until a process is what it was started as."""
+    def child(self, word: str) -> int:
+        """The one with this word in its command, which for a moment is still its parent's."""
 
         def found() -> int:
-            running = (pid for pid in self.children() if program in command(pid))
+            running = (pid for pid in self.children() if word in command(pid))
             return next(running, 0)
 
         return until_now(found)
@@ -161,7 +162,7 @@ class HAProxy:
         self.container.start("haproxy.process", haproxy(), config, sys.executable, boot, stdout=stdout)
 
     def kill(self) -> None:
-        os.kill(self.container.child("haproxy.cfg"), signal.SIGKILL)
+        os.kill(self.container.child("-db"), signal.SIGKILL)
 
     def get(self, path: str = "/") -> str:
         return get(f"http://127.0.0.1:{self.port}{path}")[1]
@@ -228,7 +229,8 @@ def test_files_that_cannot_be_made_are_tried_again(proxy: HAProxy) -> None:
     failing = proxy.folder / "failing"
     failing.touch()
     proxy.start()
-    until_now(lambda: proxy.container.said().count("boot fails") > 2)
+    for table in ("whole", "empty"):  # by turns
+        until_now(lambda table=table: proxy.container.said().count(f"boot fails: {table}") > 1)  # type: ignore[misc]
     failing.unlink()
     until_now(lambda: proxy.get() in ("whole", "empty"))
 
@@ -300,6 +302,14 @@ def test_the_last_lines_are_in_the_log_when_it_ends(proxy: HAProxy) -> None:
     said, _ = proxy.container.process.communicate(timeout=15)
     logged = [line.split()[0] for line in said.decode().splitlines()]
     assert [path for path in logged if path in paths] == paths
+
+
+def test_the_log_goes_through_the_pipe(proxy: HAProxy) -> None:
+    proxy.start(stdout=subprocess.PIPE)
+    outputs = [Path(f"/proc/{pid}/fd/1") for pid in (proxy.container.process.pid, proxy.container.child("-db"))]
+    assert outputs[0].readlink() != outputs[1].readlink()
+    proxy.container.process.terminate()
+    proxy.container.process.communicate(timeout=15)
 
 
 def test_the_log_goes_on_when_haproxy_is_started_anew(proxy: HAProxy) -> None:
@@ -416,9 +426,12 @@ def test_slow_clients_hold_nobody_up(agent: Agent) -> None:
     agent.start()
     until_now(lambda: agent.healthz() == 200)
     with contextlib.ExitStack() as slow:
-        for _ in range(2 * CLIENTS):
-            slow.enter_context(socket.create_connection(("127.0.0.1", agent.port))).send(b"GET /healthz")
+        clients = [
+            slow.enter_context(socket.create_connection(("127.0.0.1", agent.port), timeout=5))
+            for _ in range(2 * CLIENTS)
+        ]
         assert [agent.healthz() for _ in range(10)] == [200] * 10
+        assert clients[0].recv(1) == b""
 
 
 def test_a_request_may_come_in_pieces_and_on_either_family(agent: Agent) -> None:

@@ -62,13 +62,14 @@ def whole(status: int, words: str, reason: str) -> str:
 
 
 AFTER = "http-after-response"
+UPGRADED = "{ status 101 }"
 
 
 def every(frame: Frame) -> Iterator[str]:
     """Who is asked to come again must be able to: to another listener, or when there is room."""
     yield "http-response set-var(txn.answered) int(1)"
     yield f"http-response set-var(txn.reason) res.hdr(X-Webgarden-Reason) if {{ status 503 }} {{ srv_name -m str {BELL} }}"
-    yield f"{AFTER} set-header Connection close if {CROWDED} or {{ nbsrv({NODE}) eq 0 }}"
+    yield f"{AFTER} set-header Connection close if {CROWDED} !{UPGRADED} or {{ nbsrv({NODE}) eq 0 }} !{UPGRADED}"
 
 
 def workers_pass(_frame: Frame) -> Iterator[str]:
