@@ -11,7 +11,7 @@ from itertools import count
 
 from tests.bench.loopback import ADDRESS, SELDOM, Loopback, milliseconds
 from tests.e2e.asking import ask
-from tests.e2e.load import Clients
+from tests.e2e.clients import Clients
 
 from webgarden_link import Application, Binding, Pool, Site, Worker, WorkerState, WorkerStatus
 from webgarden_listener.haproxy.names import backend
