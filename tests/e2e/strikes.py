@@ -51,7 +51,7 @@ class Field:
 
     def kill_agent(self, chance: random.Random) -> Struck | None:
         pod = _any(chance, self.installation.pods("listener"))
-        process = _process(pod, "agent", lambda words: "agent-process" in words)
+        process = _process(pod, "agent", is_agent)
         if pod is None or process is None:
             return None
         process.kill()
@@ -59,7 +59,7 @@ class Field:
 
     def kill_haproxy(self, chance: random.Random) -> Struck | None:
         pod = _any(chance, self._pair("listener"))
-        process = _process(pod, "haproxy", lambda words: words[0].rpartition("/")[2] == "haproxy")
+        process = _process(pod, "haproxy", is_haproxy)
         if pod is None or process is None:
             return None
         process.kill()
@@ -102,6 +102,15 @@ class Field:
             return asking.ask(place, self.pools[0].host, patience=ANSWERS).status == 200
         except (OSError, http.client.HTTPException):
             return False
+
+
+def is_agent(words: Sequence[str]) -> bool:
+    """And not its supervisor, whose command line has the agent's in it."""
+    return list(words[1:4]) == ["-m", "webgarden_listener", "agent-process"]
+
+
+def is_haproxy(words: Sequence[str]) -> bool:
+    return words[0].rpartition("/")[2] == "haproxy"
 
 
 def _any(chance: random.Random, pods: Sequence[Body]) -> Body | None:
