@@ -98,7 +98,7 @@ def _millicores(listeners: Sequence[Body]) -> float:
 
 
 def _held(pool: Pool, listeners: Sequence[Body]) -> int:
-    """Waiting in HAProxy's queues and in the gates' hands, as the listeners' metrics say."""
+    """Waiting in HAProxy's queues, those who ring among them, as the listeners' metrics say."""
     name = f'proxy="{pool.tenant.namespace}:{pool.name}"'
     held = 0
     for pod in listeners:
@@ -124,7 +124,7 @@ def _report(holds: Sequence[Hold]) -> Report:
         Row(
             "memory of the listeners for a held request, KB",
             Figure.of(h.kilobytes for h in holds),
-            goal=at_most(20, "KB"),
+            goal=at_most(16, "KB"),
         ),
         Row(
             "CPU of the listeners while they are held, milli-cores",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from tests.bench.bed import Bed
-from tests.bench.figures import Figure, Report, Row
+from tests.bench.figures import Figure, Report, Row, at_most
 from tests.bench.processes import Sample, sample
 
 TITLE = "At rest"
@@ -37,7 +37,10 @@ def _report(samples: Mapping[str, list[Sample]], replicas: Mapping[str, int]) ->
             rows += [Row(f"{what}: memory, MiB", memory), Row(f"{what}: CPU, milli-cores", _cpu(taken, container))]
     memory = Figure.of([sum(taken[-1].of().memory for taken in samples.values()) / MIB])
     total = Figure.of([sum(taken[-1].millicores(taken[0]) for taken in samples.values())])
-    rows += [Row("all of it: memory, MiB", memory), Row("all of it: CPU, milli-cores", total)]
+    rows += [
+        Row("all of it: memory, MiB", memory, goal=at_most(300, "MiB")),
+        Row("all of it: CPU, milli-cores", total, goal=at_most(10, "milli-cores")),
+    ]
     how = (
         f"Over {SECONDS:g} s without a request, all replicas together. Memory is the resident set, "
         "which counts shared pages in each process."

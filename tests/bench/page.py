@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.bench.bed import Bed
 from tests.bench.figures import Report, Row, table
+from tests.listener.haproxy_binary import haproxy, version
 
 INTRODUCTION = """\
 # Benchmarks
@@ -41,8 +42,10 @@ def commit() -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
 
 
-def surroundings(bed: Bed, now: datetime, built: str) -> Surroundings:
-    return Surroundings(f"{now:%Y-%m-%d %H:%M} UTC", _machine(), _versions(bed, built))
+def surroundings(bed: Bed | None, now: datetime, built: str) -> Surroundings:
+    """Without a bed: of what runs on this machine alone."""
+    others = _of_the_cluster(bed) if bed else f"HAProxy {'.'.join(map(str, version(haproxy())))}"
+    return Surroundings(f"{now:%Y-%m-%d %H:%M} UTC", _machine(), f"Webgarden {built}, {others}")
 
 
 def _machine() -> str:
@@ -55,12 +58,12 @@ def _machine() -> str:
     return f"{os.cpu_count()} cores of {model}, {memory:.0f} GiB, Linux {platform.release()}; load average {load:.1f}"
 
 
-def _versions(bed: Bed, built: str) -> str:
+def _of_the_cluster(bed: Bed) -> str:
     listener = bed.installation.pods("listener")[0]["metadata"]["name"]
     inside = ("exec", "-n=webgarden", listener, "-c=haproxy", "--", "haproxy", "-v")
-    haproxy = bed.installation.kubectl(*inside).split()[2]
+    release = bed.installation.kubectl(*inside).split()[2]
     kubernetes = bed.kubernetes.request("GET", "/version")["gitVersion"]
-    return f"Webgarden {built}, Kubernetes {kubernetes}, HAProxy {haproxy}"
+    return f"Kubernetes {kubernetes}, HAProxy {release}"
 
 
 def page(reports: Sequence[Report], around: Surroundings, command: str) -> str:

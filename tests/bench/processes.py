@@ -66,12 +66,16 @@ def sample(pods: Iterable[Body]) -> Sample:
             groups = (process / "cgroup").read_text()
             name = next((name for container, name in wanted.items() if container in groups), None)
             if name is not None:
-                memory = int((process / "statm").read_text().split()[1]) * PAGE
                 known = found.get(name) or Usage(_seconds(groups))
-                found[name] = known + Usage(memory=memory)
+                found[name] = known + Usage(memory=resident(process))
     if missing := set(wanted.values()) - found.keys():
         raise LookupError(f"no process of {sorted(missing)} on this machine")
     return Sample(time.monotonic(), MappingProxyType(found))
+
+
+def resident(process: Path) -> int:
+    """Bytes of memory, given the process's folder in /proc."""
+    return int((process / "statm").read_text().split()[1]) * PAGE
 
 
 def _seconds(groups: str) -> float:

@@ -14,8 +14,8 @@ from tests.bench.bed import Bed
 from tests.bench.figures import Figure, Report, Row, at_most
 from tests.cluster import images
 from tests.e2e.asking import Place
+from tests.e2e.clients import Clients
 from tests.e2e.kubernetes import condition
-from tests.e2e.load import Clients
 from tests.e2e.tenant import ABRUPT, Pool
 from tests.e2e.traffic import Result, traffic
 from tests.e2e.waiting import until

@@ -18,7 +18,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from tests.bench import wrk
-from tests.bench.bed import Bed
 from tests.bench.figures import Figure, Report, Row, at_least
 from tests.e2e.asking import Place
 
@@ -53,8 +52,7 @@ Turns = dict[str, dict[str, list[float]]]
 """What is asked for -> server -> a figure each round."""
 
 
-def run(bed: Bed, rounds: int) -> Report:
-    """Needs nothing of the bed."""
+def run(rounds: int) -> Report:
     wrk.install()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as servers:
         (Path(folder) / "streamed.py").write_text(PROGRAM)

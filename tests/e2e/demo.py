@@ -12,10 +12,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from tests.e2e.asking import Place, ask
+from tests.e2e.clients import Clients
 from tests.e2e.forwarding import way_in
 from tests.e2e.installation import Installation, installed
 from tests.e2e.kubernetes import Body
-from tests.e2e.load import Clients
 from tests.e2e.traffic import traffic
 
 NAME = "quickstart"

@@ -1,57 +1,33 @@
 """The load client: keeps connections busy, checks every body, and counts every failure by its kind.
 
 A program of its own (`python -m tests.e2e.load '[{...}, ...]'`), so that neither the test nor the client slows the other.
-It is written on sockets: a library that silently repeats a request would hide what is looked for. Bounded in connections,
-requests and time; ends at once when its standard input does. It prints one JSON line twice a second and a last one.
+Bounded in connections, requests and time; ends at once when its standard input does. It prints one JSON line twice a
+second and a last one.
 
 Kinds of failure: `connect` (no connection), `reset` (it ended before the answer did), `timeout`, `body` (another one than
-was asked for), `malformed`, and the status with the listener's reason for everything that is not 200.
+was asked for), `malformed`, `closed` with a code and `cut` (a WebSocket, with a goodbye and without), and the status with
+the listener's reason for everything that is not 200.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
-import os
 import sys
 import time
-import uuid
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-HELLO = b"hello\n"
+from tests.e2e.clients import Clients
+from tests.e2e.conversation import Conversation
+from tests.e2e.exchange import Answered, Exchange, Failed, Http
+from tests.e2e.losses import Loss
+
 KEPT_EXAMPLES = 10
 KEPT_LATENCIES = 200_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Clients:
-    """Some clients that all do the same."""
-
-    address: str
-    port: int = 80
-    host: str
-    method: str = "GET"
-    path: str = "/"
-    connections: int = 4
-    keep_alive: bool = True
-    size: int = 1000
-    """Bytes of a POST's body."""
-    digest: str = ""
-    """The answer to a POST is a JSON object with the body's SHA-256 under this name; empty: it is the digest itself."""
-    rate: float = 0
-    """Requests a second, over all connections; 0: as fast as answers come."""
-    requests: int = 1_000_000
-    seconds: float = 600
-    patience: float = 60
-    """Seconds after which an answer counts as a timeout."""
-
-    @property
-    def label(self) -> str:
-        return f"{self.method} {'keep-alive' if self.keep_alive else 'close'}"
+KEPT_LOSSES = 10_000
 
 
 @dataclass
@@ -61,35 +37,34 @@ class Counts:
     sent: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
     processes: Counter[str] = field(default_factory=Counter)
     """Answers by the worker that gave them."""
     latencies: list[float] = field(default_factory=list)
 
-    def fail(self, kind: str, detail: str) -> None:
-        self.failures[kind] += 1
+    def fail(self, loss: Loss) -> None:
+        self.failures[loss.kind] += 1
         if len(self.examples) < KEPT_EXAMPLES:
-            self.examples.append(f"{time.strftime('%H:%M:%S')} {self.label} {kind}: {detail}")
+            self.examples.append(f"{time.strftime('%H:%M:%S')} {loss}")
+        if len(self.losses) < KEPT_LOSSES:
+            self.losses.append(loss)
+
+    def succeed(self, answered: Answered, seconds: float) -> None:
+        self.ok += 1
+        self.processes[answered.process] += 1
+        if len(self.latencies) < KEPT_LATENCIES:
+            self.latencies.append(seconds)
 
     def as_dict(self) -> dict[str, Any]:
         ordered = sorted(self.latencies)
         marks = {name: _quantile(ordered, q) for name, q in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))}
         failures, processes = dict(self.failures), dict(self.processes)
         said = {"label": self.label, "ok": self.ok, "failures": failures, "processes": processes}
-        return {**said, "examples": self.examples, **marks}
+        return {**said, "examples": self.examples, "losses": [asdict(loss) for loss in self.losses], **marks}
 
 
 def _quantile(ordered: list[float], q: float) -> float:
     return round(ordered[min(len(ordered) - 1, int(q * len(ordered)))], 4) if ordered else 0.0
-
-
-class Failed(Exception):
-    def __init__(self, kind: str, detail: str) -> None:
-        super().__init__(f"{kind}: {detail}")
-        self.kind = kind
-        self.detail = detail
-
-
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Run:
@@ -122,102 +97,61 @@ class Run:
                 await asyncio.wait_for(self._stop.wait(), self._next - now)
 
     async def _connection(self) -> None:
-        streams: Streams | None = None
+        exchange: Exchange | None = None
+        well = 0.0
         while self._more():
             await self._pace()
             if not self._more():
                 break
             self.counts.sent += 1
             began = time.monotonic()
+            kept = False
             try:
                 async with asyncio.timeout(self._clients.patience):
-                    streams = streams or await self._connect()
-                    kept = await self._request(*streams)
-            except Failed as failure:
-                self.counts.fail(failure.kind, f"{failure.detail} after {time.monotonic() - began:.3f} s")
-                kept = False
-            except TimeoutError:
-                self.counts.fail("timeout", f"no answer in {self._clients.patience:g} s")
-                kept = False
-            except (OSError, asyncio.IncompleteReadError) as error:
-                self.counts.fail("reset", f"{error!r} after {time.monotonic() - began:.3f} s")
-                kept = False
+                    if exchange is None:
+                        well = began
+                        exchange = await self._open()
+                    answered = await exchange.once()
+            except (Failed, OSError, asyncio.IncompleteReadError) as error:
+                self._failed(error, well, exchange)
             else:
-                self._answered(time.monotonic() - began)
-            streams = await self._keep(streams, kept=kept)
-        await self._keep(streams, kept=False)
+                well = time.monotonic()
+                self.counts.succeed(answered, well - began)
+                kept = answered.kept
+            exchange = await _keep(exchange, kept=kept)
+        await _keep(exchange, kept=False)
 
-    async def _keep(self, streams: Streams | None, *, kept: bool) -> Streams | None:
-        if streams is None or kept:
-            return streams
-        streams[1].close()
-        with contextlib.suppress(OSError):
-            await streams[1].wait_closed()
-        return None
+    async def _open(self) -> Exchange:
+        return await (Conversation if self._clients.method == "WS" else Http).open(self._clients)
 
-    def _answered(self, seconds: float) -> None:
-        self.counts.ok += 1
-        if len(self.counts.latencies) < KEPT_LATENCIES:
-            self.counts.latencies.append(seconds)
-
-    async def _connect(self) -> Streams:
-        try:
-            return await asyncio.open_connection(self._clients.address, self._clients.port)
-        except OSError as error:
-            raise Failed("connect", repr(error)) from error
-
-    async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Send one, read its answer and check it. Whether the connection may be used again."""
-        clients = self._clients
-        body = os.urandom(clients.size) if clients.method == "POST" else b""
-        head = [
-            f"{clients.method} {clients.path} HTTP/1.1",
-            f"Host: {clients.host}",
-            f"Connection: {'keep-alive' if clients.keep_alive else 'close'}",
-        ]
-        head += [f"Content-Length: {len(body)}", f"X-Id: {uuid.uuid4().hex}"] if body else []
-        writer.write("\r\n".join([*head, "", ""]).encode() + body)
-        status, headers = await _head(reader)
-        content = await _content(reader, headers)
-        self._check(status, headers, content, body)
-        return clients.keep_alive and headers.get("connection", "").lower() != "close"
-
-    def _check(self, status: int, headers: dict[str, str], content: bytes, body: bytes) -> None:
-        if status != 200:
-            raise Failed(f"{status} {headers.get('x-webgarden-reason', '')}".strip(), repr(content[:80]))
-        if not self._expected(content, body):
-            raise Failed("body", repr(content[:80]))
-        self.counts.processes[headers.get("x-process", "")] += 1
-
-    def _expected(self, content: bytes, body: bytes) -> bool:
-        if not body:
-            return content == HELLO
-        digest = hashlib.sha256(body).hexdigest()
-        if not self._clients.digest:
-            return content.decode(errors="replace") == digest
-        return bool(json.loads(content).get(self._clients.digest) == digest)
+    def _failed(self, error: Exception, well: float, exchange: Exchange | None) -> None:
+        failed = _failure(error)
+        now = time.monotonic()
+        self.counts.fail(
+            Loss(
+                since=well,
+                ended=now,
+                host=self._clients.host,
+                label=self._clients.label,
+                kind=failed.kind,
+                detail=f"{failed.detail}, {now - well:.3f} s after it was well",
+                identity=exchange.identity if exchange else "",
+            )
+        )
 
 
-async def _head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
-    lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-    version, _, rest = lines[0].partition(" ")
-    if not version.startswith("HTTP/1.") or not rest[:3].isdigit():
-        raise Failed("malformed", lines[0][:80])
-    fields = (line.partition(":") for line in lines[1:] if line)
-    return int(rest[:3]), {name.strip().lower(): value.strip() for name, _, value in fields}
+def _failure(error: Exception) -> Failed:
+    if isinstance(error, Failed):
+        return error
+    return Failed("timeout" if isinstance(error, TimeoutError) else "reset", repr(error))
 
 
-async def _content(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
-    if "content-length" in headers:
-        return await reader.readexactly(int(headers["content-length"]))
-    if headers.get("transfer-encoding", "").lower() != "chunked":
-        return await reader.read()
-    content = b""
-    while size := int(await reader.readline(), 16):
-        content += await reader.readexactly(size)
-        await reader.readexactly(2)
-    await reader.readexactly(2)
-    return content
+async def _keep(exchange: Exchange | None, *, kept: bool) -> Exchange | None:
+    if exchange is None or kept:
+        return exchange
+    with contextlib.suppress(OSError):
+        await exchange.close()
+    return None
 
 
 async def main(specification: str) -> None:

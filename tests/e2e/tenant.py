@@ -15,9 +15,9 @@ from typing import Any
 
 from tests.e2e import asking
 from tests.e2e.asking import Answer, Place
+from tests.e2e.clients import Clients
 from tests.e2e.installation import LISTENER_PORT, RESTRICTED, Installation
 from tests.e2e.kubernetes import Body, condition
-from tests.e2e.load import Clients
 from tests.e2e.waiting import until
 
 VERSION = "webgarden.dev/v1alpha1"

@@ -14,10 +14,10 @@ import pytest
 from tests.cluster.built import STATE
 from tests.cluster.processes import Process, Processes
 from tests.e2e.asking import at_once, outcomes
+from tests.e2e.clients import Clients
 from tests.e2e.durations import lasting
 from tests.e2e.installation import NAMESPACE, Installation
 from tests.e2e.kubernetes import Body
-from tests.e2e.load import Clients
 from tests.e2e.tenant import Pool, Tenant
 from tests.e2e.traffic import traffic
 from tests.e2e.waiting import until

@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 import http.client
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from tests.e2e import asking
-from tests.e2e.asking import Place, at_once
-from tests.e2e.kubernetes import Body
+from tests.e2e.asking import at_once
+from tests.e2e.ledger import Ledger
 from tests.e2e.tenant import ABRUPT, COMES_UP, Pool, Tenant
 from tests.e2e.traffic import Result, traffic
 
 WORKERS = {"the worker image": {}, "a worker that exits at SIGTERM": ABRUPT}
-
-
-class Ledger:
-    """A pod that counts what arrived, outside of the workers that come and go."""
-
-    def __init__(self, tenant: Tenant) -> None:
-        self._tenant = tenant
-        template = tenant.pool("ledger", worker={"command": ["python", "/app/ledger.py"]}, startMode="AlwaysRunning")
-        template.until(lambda: template.workers(), "the ledger")
-        self.address = template.status["workers"][0]["address"]
-
-    @property
-    def environment(self) -> list[Mapping[str, str]]:
-        return [{"name": "LEDGER", "value": f"{self.address}:9000"}]
-
-    def counts(self) -> Body:
-        counts: Body = json.loads(asking.ask(Place(self.address, 8080), "ledger").body)
-        return counts
 
 
 def _all_kinds(pool: Pool) -> tuple[Any, ...]:

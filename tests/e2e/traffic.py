@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.load import Clients
+from tests.e2e.clients import Clients
+from tests.e2e.losses import Loss
 from tests.e2e.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +38,10 @@ class Result:
     @property
     def failed(self) -> int:
         return sum(sum(c["failures"].values()) for c in self.counts)
+
+    @property
+    def losses(self) -> list[Loss]:
+        return [Loss(**loss) for c in self.counts for loss in c["losses"]]
 
     @property
     def processes(self) -> set[str]:

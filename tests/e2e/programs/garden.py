@@ -41,6 +41,10 @@ class Request:
         self.receive = receive
         self.send = send
 
+    async def pause(self, seconds: str = "0") -> None:
+        """As long as the query's `s` says, or so long."""
+        await asyncio.sleep(float(self.query.get("s", seconds)))
+
     async def answer(self, body: bytes, *, status: int = 200) -> None:
         length = (b"content-length", str(len(body)).encode())
         headers = [IDENTITY, (b"content-type", b"text/plain"), length]
@@ -73,6 +77,7 @@ async def websocket(receive: Receive, send: Send) -> None:
 
 
 async def hello(request: Request) -> None:
+    await request.pause()
     await request.answer(b"hello\n")
 
 
@@ -90,11 +95,12 @@ async def echo(request: Request) -> None:
         digest.update(message.get("body", b""))
         more = message.get("more_body", False)
     note(request.headers.get(b"x-id", b"-"))
+    await request.pause()
     await request.answer(digest.hexdigest().encode())
 
 
 async def sleep(request: Request) -> None:
-    await asyncio.sleep(float(request.query.get("s", "1")))
+    await request.pause("1")
     await request.answer(PROCESS.encode())
 
 
@@ -106,7 +112,7 @@ async def pieces(request: Request) -> None:
     for number in range(int(request.query.get("n", "5"))):
         body = f"data: {number}\n\n".encode()
         await request.send({"type": "http.response.body", "body": body, "more_body": True})
-        await asyncio.sleep(float(request.query.get("s", "0.1")))
+        await request.pause("0.1")
     await request.send({"type": "http.response.body", "body": b""})
 
 

@@ -1,4 +1,5 @@
-"""Counts identities: one a line over TCP on port 9000; GET on port 8080 says how many came and which came twice."""
+"""Counts identities: one a line over TCP on port 9000; GET on port 8080 says how many came and which came twice,
+or, with an identity for a path, how often that one did."""
 
 import json
 import threading
@@ -8,6 +9,11 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 seen: Counter[str] = Counter()
 lock = threading.Lock()
+
+
+def totals() -> dict[str, object]:
+    twice = [identity for identity, times in seen.items() if times > 1]
+    return {"distinct": len(seen), "total": seen.total(), "twice": twice[:100]}
 
 
 class Lines(StreamRequestHandler):
@@ -20,8 +26,7 @@ class Lines(StreamRequestHandler):
 class Counts(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         with lock:
-            twice = [identity for identity, times in seen.items() if times > 1]
-            body = json.dumps({"distinct": len(seen), "total": seen.total(), "twice": twice[:100]}).encode()
+            body = json.dumps(seen[self.path[1:]] if self.path != "/" else totals()).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
