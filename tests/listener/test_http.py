@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-import socket
 from collections.abc import AsyncIterator
 
 import pytest
 from tests.listener.place import Place, Running
+from tests.listener.raw import Answer, client
 
 
 @pytest.fixture
@@ -85,54 +85,38 @@ async def test_chunks_go_both_ways(place: Place) -> None:
             assert len(await answer.read()) == 3 * 65536
 
 
-def exchange(place: Place, path: str) -> socket.socket:
-    client = socket.create_connection(("127.0.0.1", place.node.port), timeout=10)
-    lines = [f"POST {path} HTTP/1.1", f"Host: {place.host}", "Content-Length: 5", "Expect: 100-continue"]
-    client.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode())
-    return client
+async def told_to_continue(place: Place) -> Answer:
+    """The answer to a client that sends its body when it may."""
+    async with client(place) as asking:
+        asking.send(asking.request("/", "Content-Length: 5", "Expect: 100-continue", method="POST"))
+        assert (await asking.answer()).status == 100
+        asking.send(b"hello")
+        return await asking.answer()
 
 
 @pytest.mark.usefixtures("worker")
 async def test_a_client_that_asks_first_is_told_to_continue(place: Place) -> None:
-    def ask() -> bytes:
-        with exchange(place, "/") as client:
-            first = client.recv(65536)
-            assert first.startswith(b"HTTP/1.1 100 ")
-            client.sendall(b"hello")
-            return b"".join(iter(lambda: client.recv(65536), b""))
-
-    answer = await asyncio.to_thread(ask)
-    assert answer.startswith(b"HTTP/1.1 200 ")
-    assert hashlib.sha1(b"hello").hexdigest().encode() in answer
+    answer = await told_to_continue(place)
+    assert answer.status == 200
+    assert hashlib.sha1(b"hello").hexdigest().encode() in answer.body
 
 
 async def test_a_client_that_asks_first_is_told_to_continue_to_a_pool_that_was_woken(place: Place) -> None:
     worker = await cold(place)
-    client = exchange(place, "/")
+    asking = asyncio.create_task(told_to_continue(place))
     await place.demanded()
     await place.pool(workers=(worker,))
-
-    def ask() -> bytes:
-        with client:
-            assert client.recv(65536).startswith(b"HTTP/1.1 100 ")
-            client.sendall(b"hello")
-            return b"".join(iter(lambda: client.recv(65536), b""))
-
-    answer = await asyncio.to_thread(ask)
-    assert answer.startswith(b"HTTP/1.1 200 ")
-    assert hashlib.sha1(b"hello").hexdigest().encode() in answer
+    answer = await asking
+    assert answer.status == 200
+    assert hashlib.sha1(b"hello").hexdigest().encode() in answer.body
 
 
 @pytest.mark.usefixtures("worker")
-async def test_an_answer_may_come_before_the_body_has_been_sent(place: Place) -> None:
-    def ask() -> bytes:
-        with socket.create_connection(("127.0.0.1", place.node.port), timeout=10) as client:
-            client.sendall(
-                f"POST /early HTTP/1.1\r\nHost: {place.host}\r\nContent-Length: 1000000\r\n\r\nxxxxx".encode()
-            )
-            return client.recv(65536)
-
-    assert (await asyncio.to_thread(ask)).startswith(b"HTTP/1.1 413 ")
+async def test_an_answer_may_come_before_the_whole_body_has_been_sent(place: Place) -> None:
+    """Its beginning is waited for, whatever the worker would say to the head alone."""
+    async with client(place) as asking:
+        asking.send(asking.request("/early", "Content-Length: 1000000", method="POST") + b"x" * 20_000)
+        assert (await asking.answer()).status == 413
 
 
 @pytest.mark.usefixtures("worker")
