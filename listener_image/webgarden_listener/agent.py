@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import signal
 import time
 from collections.abc import Coroutine
@@ -39,6 +40,8 @@ from webgarden_listener.telling import Teller
 from webgarden_listener.troubles import Troubles
 
 AWAY_PAUSE = 0.05
+LEFTOVERS_PAUSE = 0.2
+"""Between two looks at backends that go."""
 HAPROXY = "HAProxy"
 PATIENCE = 120.0
 """Seconds that a request may wait for a pool that nobody knows yet."""
@@ -77,7 +80,7 @@ class Agent:
             beat()
             now = time.monotonic()
             pauses = (self._pace.pause(now), self._teller.repeat(now), self._troubles.pause(now))
-            await self._marks.wait(min(pauses))
+            await self._marks.wait(min(*pauses, LEFTOVERS_PAUSE if self._keeper.leftovers else math.inf))
             try:
                 await self._round()
                 self._troubles.over(HAPROXY)

@@ -6,19 +6,23 @@ backend is there before a path leads to it, and it is taken apart after the last
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from webgarden_link import Pool
 from webgarden_listener import tending
 from webgarden_listener.bell import Bell
 from webgarden_listener.haproxy import maps
-from webgarden_listener.haproxy.commands import add_backend, check_interval
+from webgarden_listener.haproxy.commands import add_backend, check_interval, publish
 from webgarden_listener.haproxy.errors import HAProxyError
 from webgarden_listener.haproxy.names import backend, pool_of, variants
 from webgarden_listener.haproxy.stats import Backend
 from webgarden_listener.plane import Plane
 from webgarden_listener.probing import Probes
 from webgarden_listener.table import Routing, stopped
+
+ANSWERS_END_WITHIN = 1.0
+"""Seconds that the requests of a pool that is gone have: enough for an answer that is on its way."""
 
 
 class Keeper:
@@ -28,8 +32,8 @@ class Keeper:
         self._probes = probes
         self._bell = bell
         self._claims = maps.Claims()
-        self.leftovers: set[str] = set()
-        """Backends that no pool has any more."""
+        self.leftovers: dict[str, float] = {}
+        """Backends that no pool has any more, and since when."""
         self.untidy = False
         """Whether the maps may have entries that nobody wants."""
 
@@ -60,8 +64,9 @@ class Keeper:
         found = self._plane.now(wanted.backend)
         if found is None:
             raise HAProxyError(f"HAProxy has no backend {wanted.backend}")
-        self.leftovers.discard(wanted.backend)
         orders = list(tending.changes(wanted, found))
+        if self.leftovers.pop(wanted.backend, None) is not None:  # it was about to go, and is wanted again
+            orders.insert(0, publish(wanted.backend))
         if stopped(wanted.pool):  # nobody new first, then those who wait are thrown out
             await self._plane.put(self._entries(wanted))
             await self._plane.order(orders)
@@ -85,13 +90,14 @@ class Keeper:
     def begin(self) -> None:
         """HAProxy was read anew: everything that it has and nobody wants is left over."""
         wanted = {self.backend(key) for key in self._known.pools}
-        self.leftovers = {name for name in self._plane.backends if name not in wanted}
+        left = set(self._plane.backends) - wanted
+        self.leftovers = {name: self.leftovers.get(name, time.monotonic()) for name in left}
         self.untidy = True
 
     async def tidy(self) -> None:
         """Take out the entries that no site or pool wants. Raises `HAProxyError`."""
         wanted = {key for site in self._known.sites.values() for key in maps.site_entries(self._known, site)}
-        backends = self.leftovers.union(self.backend(pool) for pool in self._known.pools)
+        backends = self.leftovers.keys() | {self.backend(pool) for pool in self._known.pools}
         wanted |= {key for name in backends for key in maps.no_entries(name)}
         unwanted = (key for key in self._plane.entries() if key not in wanted)
         await self._plane.put(dict.fromkeys(unwanted))
@@ -100,16 +106,20 @@ class Keeper:
     def left(self, pool: str) -> None:
         """A pool has gone, or may have another backend than before."""
         wanted = self.backend(pool) if pool in self._known.pools else ""
-        self.leftovers.update(name for name in variants(pool) if name != wanted and self._plane.now(name) is not None)
+        for name in variants(pool):
+            if name != wanted and self._plane.now(name) is not None:
+                self.leftovers.setdefault(name, time.monotonic())
 
     async def take_apart(self, name: str) -> None:
-        """One of the leftovers: at once when its pool is gone, when nobody uses it if the pool has another one.
-        Raises `HAProxyError`."""
+        """One of the leftovers: soon when its pool is gone, when nobody uses it if the pool has another one. Raises
+        `HAProxyError`."""
         found = await self._plane.read(name)
-        if found is not None and (pool_of(name) not in self._known.pools or found.idle):
+        gone = pool_of(name) not in self._known.pools
+        if found is not None and (gone or found.idle):
             await self._plane.put(maps.no_entries(name))
-            await self._plane.order(tending.taking_apart(name, found))
+            over = time.monotonic() - self.leftovers[name] >= ANSWERS_END_WITHIN
+            await self._plane.order(tending.taking_apart(name, found, cut=over))
             self._bell.answer(name)
             found = await self._plane.read(name)
         if found is None:
-            self.leftovers.discard(name)
+            self.leftovers.pop(name, None)

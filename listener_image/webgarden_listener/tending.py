@@ -126,12 +126,18 @@ def looking(wanted: Wanted, found: Backend) -> Iterator[Command]:
             yield commands.set_limit(f"{wanted.backend}/{worker.name}", wanted.worker_limit)
 
 
-def taking_apart(backend: str, found: Backend) -> Iterator[Command]:
-    """A backend that no pool has any more: everything in it is cut."""
+def taking_apart(backend: str, found: Backend, *, cut: bool) -> Iterator[Command]:
+    """A backend that no pool has any more: nobody new, and with `cut` nobody at all."""
     yield commands.set_maintenance(f"{backend}/{BELL}")
     for name, server in found.servers.items():
-        yield from removal(backend, name, server)
-    yield from commands.remove_backend(backend)
+        address = f"{backend}/{name}"
+        yield commands.set_maintenance(address)
+        if cut:
+            yield commands.cut(address)
+        if cut or server.idle:
+            yield from commands.remove_server(address)
+    if cut or found.idle:
+        yield from commands.remove_backend(backend)
 
 
 def has_room(wanted: Wanted, found: Backend) -> bool:
@@ -149,5 +155,6 @@ def needs_worker(wanted: Wanted, found: Backend, *, rings: bool) -> bool:
 
 
 def drains(wanted: Wanted, found: Backend) -> bool:
-    """Whether somebody waits for a request to end."""
-    return any(leaves(wanted.pool, worker) and worker.name in found.servers for worker in wanted.pool.workers)
+    """Whether a server waits for its requests to end."""
+    known = {worker.name: worker for worker in wanted.pool.workers}
+    return any(name not in known or leaves(wanted.pool, known[name]) for name in found.servers)

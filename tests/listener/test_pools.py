@@ -122,3 +122,18 @@ async def test_a_comma_in_what_haproxy_says_of_a_worker_makes_it_no_stranger(pla
             assert "not now, really" in place.node.ask(f"show stat {place.backend()} 4 -1")
             over.set()
             assert (await request).status == 200
+
+
+async def test_a_pool_that_is_made_again_while_it_goes_is_served(place: Place) -> None:
+    worker = place.worker()
+    await place.up(worker)
+    async with place.session() as session:
+        slow = asyncio.create_task(session.get("/?seconds=0.5"))
+        await place.runs(worker)
+        place.operator.remove(pools=(place.key(),))
+        async with session.get("/") as answer:
+            assert answer.headers.get("X-Webgarden-Reason") == "PoolMissing"
+        await place.pool(workers=(worker,))
+        await place.serving(worker)
+        async with await slow as ended, session.get("/") as answer:
+            assert (ended.status, answer.status) == (200, 200)

@@ -67,7 +67,11 @@ def add_backend(name: str, *, bell: Path) -> Iterator[Command]:
     yield Command(f"add backend {name} from {defaults}")
     yield Command(f"add server {name}/{BELL} {bell_options(bell)}")
     yield Command(f"set server {name}/{BELL} state ready")
-    yield Command(f"publish backend {name}")
+    yield publish(name)
+
+
+def publish(backend: str) -> Command:
+    return Command(f"publish backend {backend}")
 
 
 def bell_options(bell: Path) -> str:

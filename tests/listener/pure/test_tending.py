@@ -116,9 +116,18 @@ def test_a_stopped_pool_throws_out_those_who_wait_and_a_started_one_takes_them_a
     assert told(wanted(), found(at=bell("MAINT"))) == ["set server n:p/_bell state ready"]
 
 
-def test_a_pool_that_is_gone_is_taken_apart_whole() -> None:
-    orders = [one.text for one in tending.taking_apart("n:p", found(w1=server(in_flight=1)))]
-    assert orders[0] == "set server n:p/_bell state maint"
+def apart(has: Backend, *, cut: bool) -> list[str]:
+    return [one.text for one in tending.taking_apart("n:p", has, cut=cut)]
+
+
+def test_a_pool_that_is_gone_takes_nobody_and_lets_answers_end() -> None:
+    busy = found(w1=server(in_flight=1))
+    assert apart(busy, cut=False) == ["set server n:p/_bell state maint", "set server n:p/w1 state maint"]
+    assert apart(found(w1=server()), cut=False)[-1] == "del backend n:p"
+
+
+def test_what_outlasts_a_pool_is_cut() -> None:
+    orders = apart(found(w1=server(in_flight=1)), cut=True)
     assert "shutdown sessions server n:p/w1" in orders
     assert orders[-1] == "del backend n:p"
 
