@@ -128,11 +128,15 @@ async def test_a_pool_that_is_made_again_while_it_goes_is_served(place: Place) -
     worker = place.worker()
     await place.up(worker)
     async with place.session() as session:
-        slow = asyncio.create_task(session.get("/?seconds=0.5"))
+        slow = asyncio.create_task(session.get("/?seconds=3"))
         await place.runs(worker)
+
+        async def missing() -> bool:
+            async with session.get("/") as answer:
+                return answer.headers.get("X-Webgarden-Reason") == "PoolMissing"
+
         place.operator.remove(pools=(place.key(),))
-        async with session.get("/") as answer:
-            assert answer.headers.get("X-Webgarden-Reason") == "PoolMissing"
+        await until_async(missing)
         await place.pool(workers=(worker,))
         await place.serving(worker)
         async with await slow as ended, session.get("/") as answer:
