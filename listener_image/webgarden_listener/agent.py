@@ -15,17 +15,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 
 from webgarden_link import Change, Listeners, Pool, Table
 from webgarden_listener import events, tending
 from webgarden_listener.bell import Bell
 from webgarden_listener.haproxy.errors import HAProxyAway, HAProxyError
 from webgarden_listener.haproxy.names import pool_of
-from webgarden_listener.haproxy.stats import Backend
+from webgarden_listener.haproxy.stats import Backend, merged
 from webgarden_listener.heartbeat import beat
 from webgarden_listener.keeping import Keeper
 from webgarden_listener.link import Link
@@ -33,13 +32,15 @@ from webgarden_listener.marks import Marks
 from webgarden_listener.pacing import Pace
 from webgarden_listener.plane import Plane
 from webgarden_listener.probing import Probes
+from webgarden_listener.reports import Sight
 from webgarden_listener.saving import Saver
 from webgarden_listener.settings import Settings
-from webgarden_listener.table import Routing, endpoint, refused
+from webgarden_listener.table import Routing, Touched, endpoint, refused
 from webgarden_listener.telling import Teller
 from webgarden_listener.troubles import Troubles
 
 AWAY_PAUSE = 0.05
+HEARTBEAT = 1.0
 LEFTOVERS_PAUSE = 0.2
 """Between two looks at backends that go."""
 HAPROXY = "HAProxy"
@@ -66,6 +67,7 @@ class Agent:
         """Whether there is a table."""
         self._anew = False
         """Whether everything has to be compared with the table."""
+        self._many = False
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -80,7 +82,7 @@ class Agent:
             beat()
             now = time.monotonic()
             pauses = (self._pace.pause(now), self._teller.repeat(now), self._troubles.pause(now))
-            await self._marks.wait(min(*pauses, LEFTOVERS_PAUSE if self._keeper.leftovers else math.inf))
+            await self._marks.wait(min(*pauses, LEFTOVERS_PAUSE if self._keeper.leftovers else HEARTBEAT))
             try:
                 await self._round()
                 self._troubles.over(HAPROXY)
@@ -94,10 +96,11 @@ class Agent:
             self._hear(message)
         self._anew = await self._plane.meet() or self._anew
         if not self._knows:
-            return
+            return self._plane.age()
         if self._anew:
             self._begin()
         await self._mark_what_is_due(time.monotonic())
+        await self._read_together()
         pools = self._marks.some_pools()
         await self._try(
             "new pools", self._keeper.create(self._known.pools[key] for key in pools if key in self._known.pools)
@@ -106,10 +109,11 @@ class Agent:
             await self._try(f"pool {key}", self._tend(key))
         for key in self._marks.some_sites():
             await self._try(f"site {key}", self._serve(key))
-        for name in list(self._keeper.leftovers):
+        for name in self._keeper.some_leftovers():
             await self._try(f"backend {name}", self._keeper.take_apart(name))
         if not self._marks.news:
-            await self._settle()
+            await self._try("maps", self._settle())
+        return None
 
     # What a round begins with.
 
@@ -131,19 +135,21 @@ class Agent:
 
     def _take(self, message: Table | Change | Listeners) -> None:
         self._knows = self._knows or isinstance(message, Table)
-        self._marks.touched(self._known.take(message))
+        mark = self._marks.changed if isinstance(message, Change) else self._marks.all
+        mark(self._known.take(message))
         self._saver.changed()
 
     def _begin(self) -> None:
         """HAProxy was read anew: everything is compared with the table."""
         self._anew = False
         self._keeper.begin()
-        self._marks.changed(self._known.pools)
-        self._marks.sites(self._known.sites)
+        self._marks.all(Touched(set(self._known.pools), set(self._known.sites)))
 
     async def _mark_what_is_due(self, now: float) -> None:
         if self._pace.poll_due(now):
             self._pace.used((pool for name in await self._plane.active() if (pool := pool_of(name))), now)
+        for name in await self._plane.recheck(now):
+            self._marks.noticed(name)
         self._marks.urgent(*self._pace.drains_due(now))
         self._marks.routine(*self._pace.due(now))
         for subject in self._troubles.due(now):
@@ -151,7 +157,13 @@ class Agent:
             if kind == "pool":
                 self._marks.routine(key)
             elif kind == "site":
-                self._marks.sites((key,))
+                self._marks.changed(Touched(sites={key}))
+
+    async def _read_together(self) -> None:
+        """Once, when there is very much to look at."""
+        if self._marks.many != self._many and not self._many:
+            await self._plane.read_all()
+        self._many = self._marks.many
 
     async def _settle(self) -> None:
         """All that was said is done: what HAProxy is told last is whether new clients may come."""
@@ -163,6 +175,7 @@ class Agent:
 
     async def _try(self, subject: str, work: Coroutine[None, None, None]) -> None:
         """One that cannot be done holds nobody up. Raises `HAProxyAway`."""
+        beat()
         try:
             await work
             self._troubles.over(subject)
@@ -178,20 +191,30 @@ class Agent:
         if pool is None:
             return self._forget(key)
         self._probes.watch(key, [endpoint(worker) for worker in pool.workers])
-        self._believe(pool, await self._plane.look(self._keeper.backend(key)))
-        wanted = self._keeper.wanted(pool)
-        found = await self._keeper.pool(wanted)
-        self._teller.needs(key, tending.needs_worker(wanted, found, rings=self._bell.rings(wanted.backend)))
-        told = self._teller.pool(pool, wanted.backend, found, time.monotonic())
-        drains = tending.drains(wanted, found) or not self._teller.settled(pool)
-        busy = bool(found.queued or found.in_flight or not told)
+        names = self._keeper.backends(key)
+        sight = await self._look(pool, names)
+        wanted = self._keeper.wanted(pool, names[0])
+        rings = any(self._bell.rings(name) for name in names)
+        self._teller.needs(key, tending.needs_worker(wanted, sight.now, rings=rings))
+        told = self._teller.pool(pool, sight, time.monotonic())
+        drains = tending.drains(wanted, sight.now) or not self._teller.settled(pool)
+        busy = bool(sight.now.queued or sight.now.in_flight or not told)
         return self._pace.seen(key, time.monotonic(), busy=busy, drains=drains)
 
+    async def _look(self, pool: Pool, names: Sequence[str]) -> Sight:
+        """All backends of a pool, brought to the table."""
+        now, before = Backend(), Backend()
+        for name in names:
+            self._believe(pool, await self._plane.look(name))
+            now = merged(now, await self._keeper.pool(self._keeper.wanted(pool, name)))
+            before = merged(before, self._plane.before(name))
+        return Sight(now, before, self._probes.answering(pool.key))
+
     def _believe(self, pool: Pool, found: Backend) -> None:
-        """A worker that HAProxy finds well answers."""
+        """A worker that HAProxy has checked and finds well answers."""
         for worker in pool.workers:
             server = found.servers.get(worker.name)
-            if server is not None and server.serving and not tending.differs(server, worker):
+            if server is not None and server.serving and server.passed and not tending.differs(server, worker):
                 self._probes.believe(pool.key, endpoint(worker))
 
     def _forget(self, key: str) -> None:

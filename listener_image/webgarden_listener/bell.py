@@ -54,10 +54,6 @@ class Bell:
     def rings(self, backend: str) -> bool:
         return backend in self._rings
 
-    @property
-    def ringing(self) -> list[str]:
-        return list(self._rings)
-
     def answer(self, backend: str) -> None:
         """There is a worker, or never will be: whoever rings goes back to HAProxy."""
         for ring in self._rings.get(backend, ()):

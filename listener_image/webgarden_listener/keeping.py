@@ -17,6 +17,7 @@ from webgarden_listener.haproxy.commands import add_backend, check_interval, pub
 from webgarden_listener.haproxy.errors import HAProxyError
 from webgarden_listener.haproxy.names import backend, pool_of, variants
 from webgarden_listener.haproxy.stats import Backend
+from webgarden_listener.marks import SOME
 from webgarden_listener.plane import Plane
 from webgarden_listener.probing import Probes
 from webgarden_listener.table import Routing, stopped
@@ -34,29 +35,40 @@ class Keeper:
         self._claims = maps.Claims()
         self.leftovers: dict[str, float] = {}
         """Backends that no pool has any more, and since when."""
+        self._published: set[str] = set()
+        """Backends that HAProxy has been told to publish, in its life."""
         self.untidy = False
         """Whether the maps may have entries that nobody wants."""
 
-    def wanted(self, pool: Pool) -> tending.Wanted:
+    def wanted(self, pool: Pool, backend: str) -> tending.Wanted:
         return tending.Wanted(
             pool=pool,
-            backend=self.backend(pool.key),
+            backend=backend,
             queue_limit=self._known.share(pool.queue_limit),
             worker_limit=self._known.share(pool.worker_limit),
             answering=self._probes.answering(pool.key),
             interval=check_interval(self._known.workers),
+            bell=self._bell.door,
         )
 
     def backend(self, pool: str) -> str:
         return backend(pool, affine=self._known.affine(pool))
 
+    def backends(self, pool: str) -> list[str]:
+        """The one that it has, and the one that it had before, while somebody is still in that."""
+        own = self.backend(pool)
+        others = (name for name in variants(pool) if name != own)
+        return [own, *(name for name in others if (found := self._plane.now(name)) is not None and not found.idle)]
+
     async def create(self, pools: Iterable[Pool]) -> None:
         """The backends that HAProxy has not yet, all together. Raises `HAProxyError`."""
-        new = [self.wanted(pool) for pool in pools if self._plane.now(self.backend(pool.key)) is None]
+        names = ((pool, self.backend(pool.key)) for pool in pools)
+        new = [self.wanted(pool, name) for pool, name in names if self._plane.now(name) is None]
         if new:
             await self._plane.order(one for wanted in new for one in add_backend(wanted.backend, bell=self._bell.door))
             for wanted in new:
                 self._plane.made(wanted.backend)
+                self._published.add(wanted.backend)
             await self._plane.put({key: value for wanted in new for key, value in self._entries(wanted).items()})
 
     async def pool(self, wanted: tending.Wanted) -> Backend:
@@ -65,7 +77,7 @@ class Keeper:
         if found is None:
             raise HAProxyError(f"HAProxy has no backend {wanted.backend}")
         orders = list(tending.changes(wanted, found))
-        if self.leftovers.pop(wanted.backend, None) is not None:  # it was about to go, and is wanted again
+        if wanted.backend not in self._published:  # somebody else made it, perhaps not to the end
             orders.insert(0, publish(wanted.backend))
         if stopped(wanted.pool):  # nobody new first, then those who wait are thrown out
             await self._plane.put(self._entries(wanted))
@@ -73,7 +85,8 @@ class Keeper:
         else:
             await self._plane.order(orders)
             await self._plane.put(self._entries(wanted))
-        if stopped(wanted.pool) or tending.has_room(wanted, found) or orders:
+        self._published.add(wanted.backend)
+        if stopped(wanted.pool) or tending.has_room(wanted, found) or tending.comes(wanted, found):
             self._bell.answer(wanted.backend)
         return (await self._plane.read(wanted.backend) if orders else found) or Backend()
 
@@ -89,6 +102,7 @@ class Keeper:
 
     def begin(self) -> None:
         """HAProxy was read anew: everything that it has and nobody wants is left over."""
+        self._published.clear()
         wanted = {self.backend(key) for key in self._known.pools}
         left = set(self._plane.backends) - wanted
         self.leftovers = {name: self.leftovers.get(name, time.monotonic()) for name in left}
@@ -104,11 +118,19 @@ class Keeper:
         self.untidy = False
 
     def left(self, pool: str) -> None:
-        """A pool has gone, or may have another backend than before."""
+        """A pool has gone, or may have another backend than before; what it has is not left over."""
         wanted = self.backend(pool) if pool in self._known.pools else ""
+        self.leftovers.pop(wanted, None)
         for name in variants(pool):
             if name != wanted and self._plane.now(name) is not None:
                 self.leftovers.setdefault(name, time.monotonic())
+
+    def some_leftovers(self) -> list[str]:
+        """Those whose turn it is in this round."""
+        names = list(self.leftovers)[:SOME]
+        for name in names:
+            self.leftovers[name] = self.leftovers.pop(name)  # to the end of the line
+        return names
 
     async def take_apart(self, name: str) -> None:
         """One of the leftovers: soon when its pool is gone, when nobody uses it if the pool has another one. Raises
@@ -117,6 +139,7 @@ class Keeper:
         gone = pool_of(name) not in self._known.pools
         if found is not None and (gone or found.idle):
             await self._plane.put(maps.no_entries(name))
+            self._published.discard(name)
             over = time.monotonic() - self.leftovers[name] >= ANSWERS_END_WITHIN
             await self._plane.order(tending.taking_apart(name, found, cut=over))
             self._bell.answer(name)

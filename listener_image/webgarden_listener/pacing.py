@@ -81,7 +81,8 @@ class Pace:
 
     def pause(self, now: float) -> float:
         """Seconds until something is due."""
-        times = (self._polled + self._timing.poll, *self._due.values(), *self._drains_due.values())
+        polled = self._polled if self._polled > -math.inf else now  # without a table nothing is polled
+        times = (polled + self._timing.poll, *self._due.values(), *self._drains_due.values())
         return max(0.0, min(times) - now)
 
 

@@ -61,10 +61,6 @@ class Probes:
     def answering(self, pool: str) -> Collection[Endpoint]:
         return self._answering.get(pool, frozenset())
 
-    @property
-    def pools(self) -> Collection[str]:
-        return self._watched.keys()
-
     def _end(self, target: Target) -> None:
         if target in self._tasks:
             self._tasks.pop(target).cancel()

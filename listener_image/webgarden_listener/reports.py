@@ -7,38 +7,47 @@ out in the moment of the drain is counted a moment later.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from webgarden_link import Pool, PoolReport, SiteReport, Worker, WorkerReport, WorkerStatus
 from webgarden_listener.counters import Totals
 from webgarden_listener.haproxy.stats import Backend, Server
-from webgarden_listener.table import leaves
+from webgarden_listener.table import Endpoint, endpoint, leaves
 
 INTERVAL = 0.5
 """Seconds between two reports of a pool in which only numbers differ."""
 
 
-def report(pool: Pool, now: Backend, before: Backend, totals: Totals) -> PoolReport:
-    """`before`: the reading before the last one."""
+@dataclass(frozen=True)
+class Sight:
+    """A pool as it was read."""
+
+    now: Backend
+    before: Backend
+    """The reading before that."""
+    answering: Collection[Endpoint]
+    """The workers that have answered ever."""
+
+
+def report(pool: Pool, sight: Sight, totals: Totals) -> PoolReport:
+    now = sight.now
     return PoolReport(
         key=pool.key,
         version=pool.version,
         boot=totals.boot,
         queued=now.queued + (1 if now.rings else 0),
         rejected=totals.rejected(pool.key),
-        workers=tuple(
-            worker_report(pool, worker, now.servers.get(worker.name), before.servers.get(worker.name), totals)
-            for worker in pool.workers
-        ),
+        workers=tuple(worker_report(pool, worker, sight, totals) for worker in pool.workers),
     )
 
 
-def worker_report(
-    pool: Pool, worker: Worker, now: Server | None, before: Server | None, totals: Totals
-) -> WorkerReport:
+def worker_report(pool: Pool, worker: Worker, sight: Sight, totals: Totals) -> WorkerReport:
+    now, before = sight.now.servers.get(worker.name), sight.before.servers.get(worker.name)
+    answers = endpoint(worker) in sight.answering
     return WorkerReport(
         name=worker.name,
-        state=leaving(now, before) if leaves(pool, worker) else staying(now),
+        state=leaving(now, before) if leaves(pool, worker) else staying(now, answers=answers),
         in_flight=now.in_flight + now.queued if now else 0,
         requests=totals.requests(pool.key, worker.name),
     )
@@ -53,8 +62,9 @@ def shut(server: Server) -> bool:
     return server.stopped and server.idle
 
 
-def staying(now: Server | None) -> WorkerStatus:
-    if now is None or now.stopped:
+def staying(now: Server | None, *, answers: bool) -> WorkerStatus:
+    """An HAProxy that starts takes every worker for well, also one that has never answered."""
+    if now is None or now.stopped or not answers:
         return WorkerStatus.WAITING
     return WorkerStatus.DOWN if now.down else WorkerStatus.SERVING
 

@@ -231,7 +231,3 @@ def leaves(pool: Pool, worker: Worker) -> bool:
 
 def endpoint(worker: Worker) -> Endpoint:
     return worker.name, worker.address, worker.port
-
-
-def targets(pools: Iterable[Pool]) -> dict[Target, Worker]:
-    return {(pool.key, endpoint(worker)): worker for pool in pools for worker in pool.workers}

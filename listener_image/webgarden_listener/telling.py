@@ -9,9 +9,8 @@ import math
 from typing import Protocol
 
 from webgarden_link import Pool, PoolReport, SiteReport
-from webgarden_listener.haproxy.stats import Backend
 from webgarden_listener.plane import Plane
-from webgarden_listener.reports import Outgoing, report
+from webgarden_listener.reports import Outgoing, Sight, report
 from webgarden_listener.table import Routing
 
 DEMAND_INTERVAL = 1.0
@@ -43,11 +42,11 @@ class Teller:
         """Its operator has sent its table."""
         self._introduced = True
 
-    def pool(self, pool: Pool, backend: str, found: Backend, now: float) -> bool:
+    def pool(self, pool: Pool, sight: Sight, now: float) -> bool:
         """Whether all of it is told; the rest is due later."""
         if not self._introduced:
             return True
-        new = report(pool, found, self._plane.before(backend), self._plane.totals)
+        new = report(pool, sight, self._plane.totals)
         if self._outgoing.due(new, now):
             self._link.report(new)
         return not self._outgoing.waits(new)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from webgarden_link import Pool, Worker
 from webgarden_listener.haproxy import commands
@@ -36,6 +37,8 @@ class Wanted:
     answering: Collection[Endpoint]
     interval: float
     """Seconds between two checks of a new worker."""
+    bell: Path
+    """Where pools ring."""
 
 
 def changes(wanted: Wanted, found: Backend) -> Iterator[Command]:
@@ -45,7 +48,7 @@ def changes(wanted: Wanted, found: Backend) -> Iterator[Command]:
         worker = next((one for one in wanted.pool.workers if one.name == name), None)
         if worker is None or differs(server, worker):
             made += removal(wanted.backend, name, server)
-        elif leaves(wanted.pool, worker):
+        elif leaves(wanted.pool, worker) or other_kind(wanted, server, worker):
             made += retirement(wanted.backend, name, server)
         else:
             made += staying(wanted, name, server)
@@ -87,8 +90,15 @@ def retirement(backend: str, name: str, server: Server) -> Iterator[Command]:
         yield from commands.remove_server(address)
 
 
+def other_kind(wanted: Wanted, server: Server, worker: Worker) -> bool:
+    """Whether connections to it are kept and must not be, or the other way round: that is fixed when it is added."""
+    return server.cookie not in ("", commands.cookie(worker.name, limit=wanted.worker_limit))
+
+
 def staying(wanted: Wanted, name: str, server: Server) -> Iterator[Command]:
     address = f"{wanted.backend}/{name}"
+    if not server.checked:
+        yield commands.enable_health(address)
     if server.stopped:
         yield commands.set_ready(address)
     if server.limit != wanted.worker_limit or overlooks(server, wanted.worker_limit):
@@ -150,11 +160,19 @@ def has_room(wanted: Wanted, found: Backend) -> bool:
 def needs_worker(wanted: Wanted, found: Backend, *, rings: bool) -> bool:
     """Whether somebody waits for a pool that has nobody to serve it."""
     someone = rings or found.queued > 0
-    coming = any(serves(wanted, worker) and worker.name not in found.servers for worker in wanted.pool.workers)
-    return someone and not stopped(wanted.pool) and not coming and not has_room(wanted, found)
+    return someone and not stopped(wanted.pool) and not comes(wanted, found) and not has_room(wanted, found)
+
+
+def comes(wanted: Wanted, found: Backend) -> bool:
+    """Whether a worker is added, or about to be."""
+    return any(serves(wanted, worker) and worker.name not in found.servers for worker in wanted.pool.workers)
 
 
 def drains(wanted: Wanted, found: Backend) -> bool:
     """Whether a server waits for its requests to end."""
     known = {worker.name: worker for worker in wanted.pool.workers}
-    return any(name not in known or leaves(wanted.pool, known[name]) for name in found.servers)
+    return any(name not in known or goes(wanted, known[name], server) for name, server in found.servers.items())
+
+
+def goes(wanted: Wanted, worker: Worker, server: Server) -> bool:
+    return leaves(wanted.pool, worker) or differs(server, worker) or other_kind(wanted, server, worker)

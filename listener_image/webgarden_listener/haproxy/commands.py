@@ -65,12 +65,17 @@ def add_backend(name: str, *, bell: Path) -> Iterator[Command]:
     """A pool's backend with its bell, ready for requests."""
     defaults = "affine" if name.count(":") > 1 else "pool"
     yield Command(f"add backend {name} from {defaults}")
-    yield Command(f"add server {name}/{BELL} {bell_options(bell)}")
-    yield Command(f"set server {name}/{BELL} state ready")
+    yield from add_bell(name, bell=bell)
     yield publish(name)
 
 
+def add_bell(backend: str, *, bell: Path) -> Iterator[Command]:
+    yield Command(f"add server {backend}/{BELL} {bell_options(bell)}")
+    yield set_ready(f"{backend}/{BELL}")
+
+
 def publish(backend: str) -> Command:
+    """Of use also when it is published already."""
     return Command(f"publish backend {backend}")
 
 
@@ -99,8 +104,17 @@ def remove_backend(name: str) -> Iterator[Command]:
 def add_server(backend: str, worker: Worker, *, limit: int, interval: float) -> Iterator[Command]:
     name = f"{backend}/{worker.name}"
     yield Command(f"add server {name} {server_options(worker, limit=limit, interval=interval)}")
-    yield Command(f"enable health {name}")
+    yield enable_health(name)
     yield set_ready(name)
+
+
+def enable_health(server: str) -> Command:
+    return Command(f"enable health {server}")
+
+
+def cookie(worker: str, *, limit: int) -> str:
+    """A server's cookie, by which it is also seen whether its connections are kept."""
+    return f"{worker}.1" if limit == 1 else worker
 
 
 def server_options(worker: Worker, *, limit: int, interval: float) -> str:
@@ -112,7 +126,7 @@ def server_options(worker: Worker, *, limit: int, interval: float) -> str:
     address = f"[{worker.address}]" if ":" in worker.address else worker.address
     kept = " pool-max-conn 0" if limit == 1 else ""
     return (
-        f"{address}:{worker.port} maxconn {limit} maxqueue {QUEUE_OF_WORKER} cookie {worker.name}"
+        f"{address}:{worker.port} maxconn {limit} maxqueue {QUEUE_OF_WORKER} cookie {cookie(worker.name, limit=limit)}"
         f" check inter {round(interval * 1000)}ms {CHECK} {PURGE} pool-conn-name var({OWN}){kept}"
     )
 

@@ -159,10 +159,11 @@ def servers(frame: Frame, known: Routing, pool: Pool, interval: float) -> Iterat
 def entries(known: Routing) -> maps.Entries:
     """Every map's entries, as they are when HAProxy starts."""
     made = {(maps.TERMINATIONS.name, key): value for key, value in rules.answering.TERMINATIONS.items()}
+    wanted: dict[maps.Key, str | None] = {}
+    claims = maps.Claims()
     for site in known.sites.values():
-        made.update(maps.site_entries(known, site))
+        wanted.update(claims.put(site.key, site.version, maps.site_entries(known, site)))
     for pool in known.pools.values():
         name = backend(pool.key, affine=known.affine(pool.key))
-        found = maps.pool_entries(name, pool, queue_limit=known.share(pool.queue_limit))
-        made.update({key: value for key, value in found.items() if value is not None})
-    return made
+        wanted.update(maps.pool_entries(name, pool, queue_limit=known.share(pool.queue_limit)))
+    return made | {key: value for key, value in wanted.items() if value is not None}

@@ -50,10 +50,6 @@ class Runtime:
         """All backends, or one, by name. Raises `HAProxyError` when HAProxy gives no table."""
         return stats.backends(await self.ask(f"show stat {name} 6 -1"))
 
-    async def clients(self) -> int:
-        """Connections of clients."""
-        return stats.connections(await self.ask("show stat www 1 -1"))
-
     async def entries(self, path: Path) -> dict[str, str]:
         """A map."""
         return stats.entries(await self.ask(f"show map {path}"))

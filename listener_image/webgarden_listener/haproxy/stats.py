@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from webgarden_listener.haproxy.commands import UNKNOWN
 from webgarden_listener.haproxy.errors import HAProxyError
@@ -22,7 +22,6 @@ class Life:
     """Which HAProxy this is: another one after each start."""
 
     boot: str
-    clients: int
     dropped_logs: int
 
 
@@ -41,6 +40,13 @@ class Server:
     lost: int = 0
     """Requests that it took and did not answer."""
     answered_5xx: int = 0
+    passed: bool = False
+    """Whether its last check has connected."""
+    cookie: str = ""
+
+    @property
+    def checked(self) -> bool:
+        return self.status != "no check"
 
     @property
     def serving(self) -> bool:
@@ -92,11 +98,31 @@ class Backend:
         return not self.queued and not self.rings and all(server.idle for server in self.servers.values())
 
 
+def merged(one: Backend, other: Backend) -> Backend:
+    """Two backends of one pool as one. A worker that still takes requests in one of them takes requests."""
+    names = one.servers.keys() | other.servers.keys()
+    servers = {name: together(one.servers.get(name), other.servers.get(name)) for name in sorted(names)}
+    return Backend(
+        queued=one.queued + other.queued,
+        refused=one.refused + other.refused,
+        failed=one.failed + other.failed,
+        bell=together(one.bell, other.bell) if one.bell or other.bell else None,
+        servers=servers,
+    )
+
+
+def together(one: Server | None, other: Server | None) -> Server:
+    if one is None or other is None:
+        return one or other or Server("", 0, "")
+    shown = other if one.stopped else one
+    return replace(shown, in_flight=one.in_flight + other.in_flight, queued=one.queued + other.queued)
+
+
 def life(text: str) -> Life:
     found = dict(re.findall(r"^([\w-]+): ?(.*)$", text, re.MULTILINE))
     try:
         boot = f"{found['Pid']}-{found['Start_time_sec']}"
-        return Life(boot, int(found["CurrConns"]), int(found["DroppedLogs"]))
+        return Life(boot, int(found["DroppedLogs"]))
     except (KeyError, ValueError) as error:
         raise HAProxyError(f"HAProxy does not say who it is: {text[:200]!r}") from error
 
@@ -109,12 +135,20 @@ def backends(text: str) -> dict[str, Backend]:
     return {name: backend(found) for name, found in grouped.items()}
 
 
-def connections(text: str) -> int:
-    """Those of the frontends in `show stat`."""
-    return sum(number(row, "scur") for row in rows(text))
-
-
-COLUMNS = ("scur", "qcur", "slim", "stot", "status", "econ", "dreq", "eresp", "hrsp_5xx", "addr")
+COLUMNS = (
+    "scur",
+    "qcur",
+    "slim",
+    "stot",
+    "status",
+    "econ",
+    "dreq",
+    "eresp",
+    "hrsp_5xx",
+    "addr",
+    "check_status",
+    "cookie",
+)
 
 
 def rows(text: str) -> Iterator[Mapping[str, str]]:
@@ -156,6 +190,8 @@ def server(row: Mapping[str, str]) -> Server:
         failed=number(row, "econ"),
         lost=number(row, "eresp"),
         answered_5xx=number(row, "hrsp_5xx"),
+        passed=row["check_status"].lstrip("* ") == "L4OK",
+        cookie=row["cookie"],
     )
 
 
