@@ -112,6 +112,9 @@ def overlooks(server: Server, limit: int) -> bool:
 def bell(wanted: Wanted, found: Backend, *, moved: bool) -> Iterator[Command]:
     """Throw out those who wait when the pool is stopped; make HAProxy look at them when it has not."""
     address = f"{wanted.backend}/{BELL}"
+    if found.bell is None:  # somebody was ended in the middle of making it, or of taking it apart
+        yield from commands.add_bell(wanted.backend, bell=wanted.bell)
+        yield commands.publish(wanted.backend)
     if stopped(wanted.pool) and not found.silent:
         yield commands.set_maintenance(address)
     if not stopped(wanted.pool) and found.silent:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from webgarden_link import Pool, PoolReport, PoolState, SiteReport, Worker, WorkerReport, WorkerState, WorkerStatus
 from webgarden_listener.counters import Totals
 from webgarden_listener.haproxy.stats import Backend, Server
-from webgarden_listener.reports import INTERVAL, Outgoing, report
+from webgarden_listener.reports import INTERVAL, Outgoing, Sight, report
+from webgarden_listener.table import endpoint
 
 WORKER = Worker(name="w1", address="10.0.0.1", port=80)
 LEAVING = WORKER.model_copy(update={"state": WorkerState.DRAINING})
@@ -15,12 +16,20 @@ def server(status: str = "UP", *, in_flight: int = 0) -> Server:
     return Server("10.0.0.1:80", 5, status, in_flight=in_flight)
 
 
-def status(worker: Worker, now: Server | None, before: Server | None = None, *, stopped: bool = False) -> WorkerStatus:
+def status(
+    worker: Worker,
+    now: Server | None,
+    before: Server | None = None,
+    *,
+    stopped: bool = False,
+    answers: bool = True,
+) -> WorkerStatus:
     def backend(found: Server | None) -> Backend:
         return Backend(servers={} if found is None else {"w1": found})
 
     pool = Pool(key="n/p", workers=(worker,), state=PoolState.STOPPED if stopped else PoolState.STARTED)
-    return report(pool, backend(now), backend(before), Totals()).workers[0].state
+    sight = Sight(backend(now), backend(before), {endpoint(worker)} if answers else ())
+    return report(pool, sight, Totals()).workers[0].state
 
 
 def test_a_worker_is_where_haproxy_finds_it() -> None:
@@ -29,6 +38,11 @@ def test_a_worker_is_where_haproxy_finds_it() -> None:
     assert status(WORKER, server("UP 1/2")) is WorkerStatus.SERVING
     assert status(WORKER, server("DOWN")) is WorkerStatus.DOWN
     assert status(WORKER, server("MAINT")) is WorkerStatus.WAITING
+
+
+def test_a_worker_that_has_never_answered_waits_whatever_an_haproxy_thinks_that_has_just_started() -> None:
+    assert status(WORKER, server(), answers=False) is WorkerStatus.WAITING
+    assert status(WORKER, server("DOWN"), answers=False) is WorkerStatus.WAITING
 
 
 def test_a_worker_is_drained_when_it_is_deleted_or_was_shut_and_empty_twice() -> None:
@@ -44,7 +58,7 @@ def test_a_worker_is_drained_when_it_is_deleted_or_was_shut_and_empty_twice() ->
 
 def test_the_one_that_rings_waits_too() -> None:
     ringing = Backend(queued=2, bell=Server("unix", 1, "no check", in_flight=1))
-    assert report(Pool(key="n/p"), ringing, Backend(), Totals()).queued == 3
+    assert report(Pool(key="n/p"), Sight(ringing, Backend(), ()), Totals()).queued == 3
 
 
 def sent(*, version: int = 1, requests: int = 0, state: WorkerStatus = WorkerStatus.SERVING) -> PoolReport:

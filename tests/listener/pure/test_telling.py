@@ -9,6 +9,7 @@ from pathlib import Path
 from webgarden_link import Pool, PoolReport, Site, SiteReport, Table
 from webgarden_listener.haproxy.stats import Backend
 from webgarden_listener.plane import Plane
+from webgarden_listener.reports import Sight
 from webgarden_listener.settings import Directory
 from webgarden_listener.table import Routing
 from webgarden_listener.telling import DEMAND_INTERVAL, Teller
@@ -45,7 +46,7 @@ def teller(*, introduced: bool = True) -> tuple[Teller, Heard]:
 
 def test_nothing_is_said_before_the_operator_has_sent_its_table() -> None:
     made, heard = teller(introduced=False)
-    made.pool(POOL, "n:p", Backend(), 0.0)
+    made.pool(POOL, Sight(Backend(), Backend(), ()), 0.0)
     made.site("n/s")
     made.needs("n/p", True)
     made.repeat(0.0)
@@ -72,20 +73,20 @@ def test_demand_is_said_at_once_and_repeated_until_it_ends() -> None:
 def test_another_operator_hears_everything_again() -> None:
     made, heard = teller()
     made.needs("n/p", True)
-    made.pool(POOL, "n:p", Backend(), 0.0)
+    made.pool(POOL, Sight(Backend(), Backend(), ()), 0.0)
     made.repeat(0.0)
     made.begin()
     made.introduced()
-    made.pool(POOL, "n:p", Backend(), 0.1)
+    made.pool(POOL, Sight(Backend(), Backend(), ()), 0.1)
     made.repeat(0.1)
     assert (len(heard.reports), heard.demands) == (2, ["n/p"] * 2)
 
 
 def test_a_number_that_changed_just_now_is_told_later() -> None:
     made, heard = teller()
-    assert made.pool(POOL, "n:p", Backend(), 0.0)
-    assert not made.pool(POOL, "n:p", Backend(queued=1), 0.1)
-    assert made.pool(POOL, "n:p", Backend(queued=1), 1.0)
+    assert made.pool(POOL, Sight(Backend(), Backend(), ()), 0.0)
+    assert not made.pool(POOL, Sight(Backend(queued=1), Backend(), ()), 0.1)
+    assert made.pool(POOL, Sight(Backend(queued=1), Backend(), ()), 1.0)
     assert [one.queued for one in heard.reports if isinstance(one, PoolReport)] == [0, 1]
 
 

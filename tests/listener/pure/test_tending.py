@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +37,7 @@ def wanted(*workers: Worker, answering: Sequence[Worker] | None = None, stopped:
         worker_limit=5,
         answering={endpoint(one) for one in known},
         interval=2.0,
+        bell=Path("/run/bell.sock"),
     )
 
 
@@ -49,6 +52,22 @@ def told(want: Wanted, has: Backend) -> list[str]:
 def test_nothing_is_told_when_all_is_as_it_should_be() -> None:
     assert told(wanted(WORKER), found(w1=server())) == []
     assert told(wanted(), found()) == []
+
+
+def test_a_backend_that_was_made_half_is_made_whole() -> None:
+    add, ready, publish = told(wanted(), Backend())
+    assert add.startswith("add server n:p/_bell unix@/run/bell.sock ")
+    assert (ready, publish) == ("set server n:p/_bell state ready", "publish backend n:p")
+    unchecked = told(wanted(WORKER), found(w1=server("no check")))
+    assert unchecked == ["enable health n:p/w1"]
+
+
+def test_a_worker_whose_connections_must_not_be_kept_any_more_is_added_anew() -> None:
+    want = dataclasses.replace(wanted(WORKER), worker_limit=1)
+    kept = dataclasses.replace(server(limit=100), cookie="w1")
+    assert told(want, found(w1=kept))[0] == "set server n:p/w1 state maint"
+    assert tending.drains(want, found(w1=kept))
+    assert "pool-max-conn 0" in told(want, found())[0]
 
 
 def test_a_worker_that_answers_is_added_and_one_that_does_not_is_not() -> None:

@@ -8,13 +8,13 @@ from webgarden_listener.haproxy import stats
 from webgarden_listener.haproxy.errors import HAProxyError
 from webgarden_listener.haproxy.stats import Server
 
-HEADER = "# pxname,svname,qcur,scur,slim,stot,dreq,econ,eresp,status,last_chk,hrsp_5xx,addr,"
+HEADER = "# pxname,svname,qcur,scur,slim,stot,dreq,econ,eresp,status,last_chk,hrsp_5xx,addr,check_status,cookie,"
 STAT = f"""\
 {HEADER}
-n:p,_bell,0,1,1,4,,0,0,no check,,3,unix,
-n:p,w1,1,2,5,7,,1,2,UP,,0,10.0.0.1:80,
-n:p,w2,0,0,5,3,,0,0,MAINT,"a, ""quoted"", reason",0,10.0.0.2:80,
-n:p,BACKEND,5,9,200,20,3,2,2,UP,,3,,
+n:p,_bell,0,1,1,4,,0,0,no check,,3,unix,,,
+n:p,w1,1,2,5,7,,1,2,UP,,0,10.0.0.1:80,* L4OK,w1,
+n:p,w2,0,0,5,3,,0,0,MAINT,"a, ""quoted"", reason",0,10.0.0.2:80,,,
+n:p,BACKEND,5,9,200,20,3,2,2,UP,,3,,,,
 """
 
 
@@ -23,7 +23,7 @@ def test_counters_are_read_by_name() -> None:
     assert (pool.queued, pool.refused, pool.failed, pool.in_flight) == (6, 3, 2, 2)
     assert (pool.serving, pool.rings, pool.idle) == (True, True, False)
     assert pool.bell == Server("unix", 1, "no check", in_flight=1, requests=4, answered_5xx=3)
-    assert pool.servers["w1"] == Server("10.0.0.1:80", 5, "UP", 2, 1, 7, 1, 2)
+    assert pool.servers["w1"] == Server("10.0.0.1:80", 5, "UP", 2, 1, 7, 1, 2, 0, True, "w1")
 
 
 def test_a_comma_in_a_text_moves_no_column() -> None:
@@ -36,7 +36,13 @@ def test_a_backend_that_is_not_there_is_none() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "Permission denied", "# pxname,svname\nn:p,w1\n", f"{HEADER}\nn:p,w1,0\n", f"{HEADER}\nn:p,w1,x,,,,,,,,,,,\n"],
+    [
+        "",
+        "Permission denied",
+        "# pxname,svname\nn:p,w1\n",
+        f"{HEADER}\nn:p,w1,0\n",
+        f"{HEADER}\nn:p,w1,x,,,,,,,,,,,,,\n",
+    ],
 )
 def test_what_cannot_be_read_is_an_error_and_never_nothing(text: str) -> None:
     with pytest.raises(HAProxyError):
@@ -45,7 +51,7 @@ def test_what_cannot_be_read_is_an_error_and_never_nothing(text: str) -> None:
 
 def test_a_life_is_told_by_its_process_and_its_start() -> None:
     found = stats.life("Name: HAProxy\nPid: 12\nStart_time_sec: 99\nCurrConns: 3\nDroppedLogs: 1\n")
-    assert (found.boot, found.clients, found.dropped_logs) == ("12-99", 3, 1)
+    assert (found.boot, found.dropped_logs) == ("12-99", 1)
     with pytest.raises(HAProxyError):
         stats.life("")
 
