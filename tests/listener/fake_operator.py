@@ -6,6 +6,7 @@ It lives in a thread of its own, so that listeners may stay linked to it while t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import Counter
 from collections.abc import Coroutine
@@ -123,7 +124,8 @@ class FakeOperator:
 
     async def _send(self, text: str) -> None:
         for socket in list(self._sockets):
-            await socket.send_str(text)
+            with contextlib.suppress(ConnectionError):  # a listener that has just ended hears nothing
+                await socket.send_str(text)
 
     async def _start(self) -> None:
         application = web.Application()

@@ -169,6 +169,10 @@ class Place:
         """A pool's name in HAProxy."""
         return backend(self.key(pool))
 
+    def routed(self) -> bool:
+        """Whether HAProxy knows the test's host."""
+        return self.host in self.node.ask(f"show map {self.node.run}/maps/hosts.map")
+
     def servers(self, pool: str = "pool") -> set[str]:
         """What HAProxy has in a pool's backend, the bell among it; nothing when there is no backend."""
         found = self.node.ask(f"show servers state {self.backend(pool)}")

@@ -111,7 +111,7 @@ async def test_a_program_that_serves_one_connection_at_a_time_is_reached_by_two_
         port = worker.worker.port
         async with await asyncio.start_server(lambda r, w: one_by_one(r, w, turn), "127.0.0.1", port):
             await place.up(worker)
-            await until(lambda: second.servers() == {"_bell", "w1"})
+            await until(lambda: second.servers() == {"_bell", "w1"} and second.routed())
             for number in range(5):
                 for one in (place, second):
                     async with client(one) as asking:
