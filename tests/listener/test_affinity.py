@@ -8,6 +8,9 @@ from collections import Counter
 import aiohttp
 from tests.listener.load import Load
 from tests.listener.place import Place, Running
+from tests.listener.waiting import until
+
+from webgarden_link import WorkerStatus
 
 COOKIE = "WebgardenWorker"
 
@@ -100,3 +103,33 @@ async def test_without_it_no_cookie_is_set(place: Place) -> None:
     await place.up(place.worker())
     async with browser(place) as session, session.get("/") as answer:
         assert not answer.cookies
+
+
+async def test_a_request_that_runs_while_its_pool_changes_is_waited_for(place: Place) -> None:
+    worker, other = place.worker("w1"), place.worker("w2")
+    await place.up(worker)
+    async with place.session() as session:
+        slow = asyncio.create_task(session.post("/?seconds=2", data=b"x"))
+        await place.runs(worker)
+        await place.affine_site()
+        await place.drain(worker, other)
+        await place.state(worker, WorkerStatus.DRAINING)
+        assert not slow.done()
+        await place.drained(worker)
+        async with await slow as answer:
+            assert (answer.status, (await answer.json())["worker"]) == (200, "w1")
+
+
+async def test_those_who_wait_while_their_pool_changes_are_served(place: Place) -> None:
+    worker = place.worker()
+    await place.pool()
+    await place.site()
+    async with place.session() as session:
+        waiting = [asyncio.create_task(session.get("/")) for _ in range(3)]
+        await until(lambda: place.waiting() == 3)
+        await place.affine_site()
+        before = place.operator.demands[place.key()]
+        await until(lambda: place.operator.demands[place.key()] > before)
+        await place.pool(workers=(worker,))
+        answers = await asyncio.gather(*waiting)
+    assert [answer.status for answer in answers] == [200] * 3

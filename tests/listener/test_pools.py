@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import aiohttp
 from tests.listener.load import Load
@@ -108,7 +109,7 @@ async def test_a_comma_in_what_haproxy_says_of_a_worker_makes_it_no_stranger(pla
     await place.pool()
     await place.site()
     async with await asyncio.start_server(tell, "127.0.0.1", 0) as checker, acted(place, slow) as worker:
-        server, at = f"{place.backend()}/w1", f"127.0.0.1:{worker.running.worker.port} maxconn 100"
+        server, at = f"{place.backend()}/w1", f"127.0.0.1:{worker.running.worker.port} maxconn 100 check"
         check = f"agent-check agent-port {checker.sockets[0].getsockname()[1]} agent-inter 100ms"
         with place.node.paused("agent"):
             place.node.ask(f"add server {server} {at} {check};enable agent {server};set server {server} state ready")
@@ -141,3 +142,30 @@ async def test_a_pool_that_is_made_again_while_it_goes_is_served(place: Place) -
         await place.serving(worker)
         async with await slow as ended, session.get("/") as answer:
             assert (ended.status, answer.status) == (200, 200)
+
+
+async def test_a_backend_that_was_made_half_is_made_whole(fresh: Callable[..., Place]) -> None:
+    place = fresh(ready=False)
+    place.node.start("haproxy")
+    await until(lambda: place.node.status("/healthz") == 200)
+    place.node.ask(f"add backend {place.key().replace('/', ':')} from pool")  # and then its agent was killed
+    place.node.start("agent")
+    await until(lambda: place.operator.linked)
+    await place.pool()
+    await place.site()
+    async with place.session() as session:
+        request = asyncio.create_task(session.get("/"))
+        await until(lambda: place.operator.demands[place.key()] > 0)
+        await place.pool(workers=(place.worker(),))
+        async with await request as answer:
+            assert answer.status == 200
+
+
+async def test_an_agent_that_hears_of_no_table_is_at_rest(fresh: Callable[..., Place]) -> None:
+    place = fresh(ready=False)
+    place.operator.silent = True
+    place.node.start()
+    await until(lambda: place.operator.linked)
+    before, began = place.node.cpu("agent"), time.monotonic()
+    await until(lambda: time.monotonic() - began >= 2)
+    assert place.node.cpu("agent") - before < 0.4
