@@ -1,7 +1,7 @@
 """`GET /healthz` of the agent's container, for the kubelet: whether the agent gets on.
 
-The supervisor answers, in its own loop, so nothing here blocks. A client that is slow waits for itself alone: when there
-are too many, the oldest is dropped. On IPv4 and IPv6.
+The supervisor answers, in its own loop, so nothing here blocks, and nothing that a client does may end it. A client that
+is slow waits for itself alone: when there are too many, the oldest is dropped. On IPv4 and IPv6.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Liveness:
         with contextlib.suppress(OSError):  # the client has gone again
             client, _ = self._socket.accept()
             client.setblocking(False)
-            self._heads[client] = b""
             self._supervisor.watch(client.fileno(), lambda: self._read(client))
+            self._heads[client] = b""
         if len(self._heads) > CLIENTS:
             self._drop(next(iter(self._heads)))
 

@@ -145,6 +145,8 @@ DIRECTORY = re.compile(r"/[A-Za-z0-9._/-]{0,79}")
 PROGRAM = re.compile(r"\S+")
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 PORTS = (1, 65535)
+HEAD_SIZES = (16_384, 1_048_576)
+"""As the `WebServer` has it. A buffer has the size of a head, and the agent's commands must fit into one, too."""
 LONGEST = 86_400
 
 
@@ -210,7 +212,7 @@ def haproxy_settings(given: Given) -> HAProxySettings:
         connections=given.number("connections", 1, 1_000_000),
         log_all=given.word("access-log", re.compile("|".join(LOGGED)), " or ".join(LOGGED)) == "All",
         keep_alive=given.number("keep-alive", 1, 3600),
-        head_size=given.number("head-size", 4096, 1_048_576),
+        head_size=given.number("head-size", *HEAD_SIZES),
         head_lines=given.number("head-lines", 16, 32_767),
     )
 

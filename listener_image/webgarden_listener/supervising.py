@@ -131,7 +131,8 @@ class Supervisor:
         """Read what there is to read, or the first thing that comes."""
         left = None if until == math.inf else max(0.0, until - time.monotonic())
         for key, _ in self._selector.select(left):
-            key.data()
+            if self._selector.get_map().get(key.fd) is key:  # else who was read before it had it forgotten
+                key.data()
         self._reap()
 
     def _reap(self) -> None:

@@ -51,9 +51,9 @@ async def test_heads_of_forty_kilobytes_pass_both_ways(place: Place) -> None:
 
 
 async def test_how_large_a_head_may_be_can_be_set(fresh: Callable[..., Place]) -> None:
-    place = fresh(head_size="8192")
+    place = fresh(head_size="16384")
     async with client(place) as asking:
-        asking.send(asking.request("/", f"X: {'x' * 9000}"))
+        asking.send(asking.request("/", f"X: {'x' * 17_000}"))
         assert (await asking.answer()).reason == "RequestLength"
 
 

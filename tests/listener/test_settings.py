@@ -50,7 +50,7 @@ WRONG = {
     "CONNECTIONS": ["", "0", "many", "1000001"],
     "ACCESS_LOG": ["", "all", "None"],
     "KEEP_ALIVE": ["", "0", "1.5", "3601"],
-    "HEAD_SIZE": ["", "64k", "4095", "1048577"],
+    "HEAD_SIZE": ["", "64k", "16383", "1048577"],
     "HEAD_LINES": ["", "x", "15", "32768"],
     "LINK_URL": ["", "x", "http://a/", "wss://", "wss://a:x/", "wss://a:0/", "wss://a:70000/", "ws://a b/"],
     "LISTENER": ["", "a b", "-a", "a\n"],

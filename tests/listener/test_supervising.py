@@ -96,6 +96,17 @@ class Container:
 
         return until_now(found)
 
+    @contextlib.contextmanager
+    def halted(self) -> Iterator[None]:
+        """What comes meanwhile is found all at once."""
+        self.process.send_signal(signal.SIGSTOP)
+        until_now(lambda: Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+        yield
+        self.process.send_signal(signal.SIGCONT)
+
+    def descriptors(self) -> int:
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
     def said(self) -> str:
         return self.log.read_text()
 
@@ -432,6 +443,27 @@ def test_slow_clients_hold_nobody_up(agent: Agent) -> None:
         ]
         assert [agent.healthz() for _ in range(10)] == [200] * 10
         assert clients[0].recv(1) == b""
+
+
+def test_a_client_that_is_dropped_in_the_moment_in_which_it_speaks_ends_nothing(agent: Agent) -> None:
+    agent.start()
+    until_now(lambda: agent.starts() == 1)
+    idle = agent.container.descriptors()
+    with contextlib.ExitStack() as crowd:
+
+        def come() -> socket.socket:
+            return crowd.enter_context(socket.create_connection(("127.0.0.1", agent.port), timeout=5))
+
+        clients = [come() for _ in range(CLIENTS)]
+        until_now(lambda: agent.container.descriptors() == idle + CLIENTS)
+        with agent.container.halted():
+            come()
+            clients[0].sendall(b"GET")
+        with contextlib.suppress(ConnectionResetError):  # what it said is not read
+            assert clients[0].recv(1) == b""
+        assert agent.healthz() == 200
+    assert agent.container.process.poll() is None
+    assert (agent.starts(), agent.container.said()) == (1, "")
 
 
 def test_a_request_may_come_in_pieces_and_on_either_family(agent: Agent) -> None:
