@@ -91,8 +91,12 @@ def retirement(backend: str, name: str, server: Server) -> Iterator[Command]:
 
 
 def other_kind(wanted: Wanted, server: Server, worker: Worker) -> bool:
-    """Whether connections to it are kept and must not be, or the other way round: that is fixed when it is added."""
-    return server.cookie not in ("", commands.cookie(worker.name, limit=wanted.worker_limit))
+    """Whether it must be added anew: whether its connections are kept is fixed when it is added.
+
+    One that may take more than before need not stop for that, and waits for a moment without requests.
+    """
+    differs = server.cookie not in ("", commands.cookie(worker.name, limit=wanted.worker_limit))
+    return differs and (wanted.worker_limit == 1 or server.idle)
 
 
 def staying(wanted: Wanted, name: str, server: Server) -> Iterator[Command]:

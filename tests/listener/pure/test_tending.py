@@ -68,6 +68,11 @@ def test_a_worker_whose_connections_must_not_be_kept_any_more_is_added_anew() ->
     assert told(want, found(w1=kept))[0] == "set server n:p/w1 state maint"
     assert tending.drains(want, found(w1=kept))
     assert "pool-max-conn 0" in told(want, found())[0]
+    single = dataclasses.replace(server(in_flight=1, limit=1), cookie="w1.1")
+    assert told(wanted(WORKER), found(w1=single)) == ["set maxconn server n:p/w1 5"]
+    assert (
+        told(wanted(WORKER), found(w1=dataclasses.replace(single, in_flight=0)))[0] == "set server n:p/w1 state maint"
+    )
 
 
 def test_a_worker_that_answers_is_added_and_one_that_does_not_is_not() -> None:
