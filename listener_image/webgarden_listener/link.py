@@ -2,7 +2,8 @@
 
 What is to be said waits by subject, and the newest word on a subject replaces the one before, so a slow link sends
 less and never older news. Every address of the operator's service is tried: its standby refuses connections. Losing
-the link changes nothing for the requests that this listener serves.
+the link changes nothing for the requests that this listener serves, and neither does one that cannot be opened: for
+whatever reason, it is tried again.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import ssl
 from collections.abc import Callable
 
 import aiohttp
 
 from webgarden_link import Demand, Hello, LinkError, Message, PoolReport, Refusal, Report, SiteReport, decode, encode
+from webgarden_listener.credentials import Unreadable, authorization, trust
 from webgarden_listener.settings import LinkSettings
 
 HEARTBEAT = 10.0
@@ -40,6 +41,8 @@ class Link:
         self._demands: dict[str, None] = {}
         self._reports: dict[tuple[type, str], PoolReport | SiteReport] = {}
         self._news = asyncio.Event()
+        self._missed = ""
+        """What kept the last connection from being opened, and was said."""
 
     def demand(self, pool: str) -> None:
         self._demands[pool] = None
@@ -59,6 +62,8 @@ class Link:
             except Refused as error:
                 log.error("The operator refuses this listener: %s", error)
                 pause = AFTER_REFUSAL
+            except Unreadable as error:
+                self._miss(str(error))
             except (aiohttp.ClientError, OSError, TimeoutError, LinkError) as error:
                 log.warning("No link to the operator at %s: %r", self._settings.url, error)
             if asyncio.get_running_loop().time() - began > LONGEST:
@@ -66,14 +71,20 @@ class Link:
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(LONGEST, pause * 2)
 
+    def _miss(self, words: str) -> None:
+        """It is the same until somebody mends it."""
+        if words != self._missed:
+            log.warning("No link to the operator at %s: %s", self._settings.url, words)
+        self._missed = words
+
     async def _connect(self) -> None:
         connector = aiohttp.TCPConnector(use_dns_cache=False, force_close=True)
         async with (
             aiohttp.ClientSession(connector=connector) as session,
             session.ws_connect(
                 self._settings.url,
-                headers=self._authorization(),
-                ssl=self._tls(),
+                headers=authorization(self._settings.token),
+                ssl=trust(self._settings.ca),
                 heartbeat=HEARTBEAT,
                 max_msg_size=0,
                 timeout=CONNECT,
@@ -81,18 +92,9 @@ class Link:
         ):
             await self._converse(socket)
 
-    def _authorization(self) -> dict[str, str]:
-        if self._settings.token is None:
-            return {}
-        return {"Authorization": f"Bearer {self._settings.token.read_text().strip()}"}
-
-    def _tls(self) -> ssl.SSLContext | bool:
-        if self._settings.ca is None or not self._settings.url.startswith("wss:"):
-            return True
-        return ssl.create_default_context(cafile=str(self._settings.ca))
-
     async def _converse(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         log.info("Linked to the operator at %s.", self._settings.url)
+        self._missed = ""
         self._demands.clear()
         self._reports.clear()
         await socket.send_str(encode(Hello(listener=self._settings.listener)))

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from webgarden.api.resource import API_VERSION
 from webgarden.cluster.store import MemoryStore
-from webgarden.reconcile.listeners import OVERDUE, Listeners
-from webgarden.reconcile.ports import Kind
+from webgarden.manifests.listener import Place
+from webgarden.reconcile.listeners import DEFAULT, OVERDUE, Listeners
+from webgarden.reconcile.ports import Event, Key, Kind, Outside, Refused
 from webgarden.reconcile.sharing import STAYS, Sharing
 from webgarden.reconcile.silence import PATIENCE, WAIT_LASTS, Silence
+from webgarden.reconcile.webserver import AGAIN, SOON, WebServerReconciler
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -28,7 +31,7 @@ def pod(
 ) -> Body:  # fmt: skip
     """`ends`: when the grace of its deletion is over."""
     labels = {"app.kubernetes.io/component": "listener"}
-    metadata: Body = {"name": name, "namespace": "web", "labels": labels, "resourceVersion": "1"}
+    metadata: Body = {"name": name, "namespace": "web", "uid": f"uid-{name}", "labels": labels, "resourceVersion": "1"}
     if ends is not None:
         metadata["deletionTimestamp"] = ends.isoformat()
     containers = {"agent": agent, **({"haproxy": haproxy} if haproxy is not None else {})}
@@ -183,3 +186,98 @@ def test_the_next_look_is_soon_while_one_is_silent() -> None:
     assert play.silence.look()
     play.linked["two"] = True
     assert not play.silence.look()
+
+
+PLACE = Place(namespace="web", image="listener:1", pull_policy="Always", link_url="wss://operator/link")
+WELL: Body = {"listener": {"replicas": 1}}
+UNREADABLE: Body = {"listener": {"replicas": "some"}}
+
+
+class Looks:
+    """Looks at the WebServer, with an API server that may refuse everything."""
+
+    def __init__(self, spec: Body | None, *, initial: Body | None = None, refuses: bool = False) -> None:
+        self.play = Play({"one": True, "two": False})
+        self.now = NOW
+        self.count = 0
+        self.happened: list[str] = []
+        self._refuses = refuses
+        if spec is not None:
+            metadata = {"name": "default", "uid": "u", "generation": 1}
+            body = {"apiVersion": API_VERSION, "kind": "WebServer", "metadata": metadata, "spec": spec}
+            self.play.store.put(Kind.WEB_SERVER, body)
+        parts: Any = {"store": self.play.store, "writer": self, "link": self, "recorder": self}
+        self.reconciler = WebServerReconciler(
+            Outside(**parts, clock=lambda: self.now),
+            listeners=Listeners(self.play.store, "web", lambda: self.now),
+            silence=self.play.silence,
+            place=PLACE,
+            initial=initial,
+        )
+
+    async def look(self) -> datetime | None:
+        """Returns when to look again."""
+        self.play.silence.wait()
+        return await self.reconciler.reconcile(DEFAULT)
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += seconds * SECOND
+        self.play.now += seconds
+
+    # What the reconciler is given.
+
+    def connected(self) -> frozenset[str]:
+        return frozenset(name for name, linked in self.play.linked.items() if linked)
+
+    def publish_listeners(self, count: int) -> None:
+        self.count = count
+
+    async def get(self, key: Key) -> Body | None:
+        return self.play.store.get(key)
+
+    async def apply(self, manifest: Body) -> Body:
+        if self._refuses:
+            raise Refused("not so")
+        return manifest
+
+    async def write_status(self, body: Body, status: Body) -> None:
+        self.play.store.put(Kind.WEB_SERVER, {**body, "status": status})
+
+    async def delete(self, key: Key, *, uid: str) -> None:
+        self.happened.append(f"{uid} deleted")
+        self.play.store.drop(Kind.POD, pod(key.name))
+
+    async def record(self, about: Body, event: Event) -> None:
+        self.happened.append(event.reason)
+
+
+@pytest.mark.parametrize("spec", [WELL, UNREADABLE], ids=["a spec", "a spec that cannot be read"])
+async def test_a_silent_listener_is_replaced_whatever_the_web_server_says(spec: Body) -> None:
+    looks = Looks(spec)
+    assert await looks.look() == NOW + SOON
+    looks.pass_by(PATIENCE)
+    await looks.look()
+    assert looks.happened == ["uid-two deleted", "ListenerSilent"]
+    assert await looks.look() == looks.now + AGAIN
+
+
+async def test_a_silent_listener_is_replaced_though_the_charts_spec_is_refused() -> None:
+    looks = Looks(WELL, initial=UNREADABLE, refuses=True)
+    for _ in range(2):
+        with pytest.raises(Refused):
+            await looks.look()
+        looks.pass_by(PATIENCE)
+    assert looks.happened == ["uid-two deleted", "ListenerSilent"]
+
+
+@pytest.mark.parametrize("spec", [WELL, UNREADABLE, None], ids=["a spec", "a spec that cannot be read", "none"])
+async def test_fewer_listeners_are_looked_for_when_it_is_time_whatever_the_web_server_says(spec: Body | None) -> None:
+    looks = Looks(spec)
+    looks.play.linked |= {"two": True, "three": True}
+    await looks.look()
+    assert looks.count == 3
+    del looks.play.linked["three"]
+    assert await looks.look() == NOW + STAYS
+    looks.pass_by(STAYS.total_seconds())
+    await looks.look()
+    assert looks.count == 2

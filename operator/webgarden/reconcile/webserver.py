@@ -23,7 +23,7 @@ from webgarden.api.webserver import NAME, WebServer, WebServerStatus
 from webgarden.manifests import names
 from webgarden.manifests.listener import Place, objects
 from webgarden.reconcile import events, invalid, release
-from webgarden.reconcile.listeners import Listeners
+from webgarden.reconcile.listeners import DEFAULT, Listeners
 from webgarden.reconcile.ports import Body, Key, Kind, Outside, Refused
 from webgarden.reconcile.sharing import Sharing
 from webgarden.reconcile.silence import PATIENCE, Silence
@@ -60,35 +60,41 @@ class WebServerReconciler:
         self._kept = ""
 
     async def reconcile(self, key: Key) -> datetime | None:
-        if key.name != NAME:
+        if key != DEFAULT:
             return None
         self._share()
+        silent = await self._replace_silent()
         await self._keep()
-        body = self._store.get(key)
-        if body is None or body["metadata"].get("deletionTimestamp"):
-            return None
+        if (body := self._body()) is not None:
+            await self._install(body)
+        return min(filter(None, (self._clock() + (SOON if silent else AGAIN), self._sharing.next_look)))
+
+    def _body(self) -> Body | None:
+        """None also while it is being deleted, and the listeners with it."""
+        body = self._store.get(DEFAULT)
+        return None if body is None or body["metadata"].get("deletionTimestamp") else body
+
+    async def _install(self, body: Body) -> None:
         try:
             server = WebServer.model_validate(body)
         except ValidationError as error:
-            await invalid.say(self._writer, body, error, self._clock())  # the listener goes on as it is
-            return None
+            return await invalid.say(self._writer, body, error, self._clock())  # the listener goes on as it is
         refused = await self._apply(server)
         status = self._status(server, refused)
         if status != server.status:
             await self._writer.write_status(body, status.as_dict())
-        silent = await self._replace_silent(body)
-        return min(filter(None, (self._clock() + (SOON if silent else AGAIN), self._sharing.next_look)))
+        return None
 
     def _share(self) -> None:
         """Before a listener may come in, and whether there is a WebServer or not."""
         wanted, connected = self._listeners.wanted(), len(self._link.connected())
         self._link.publish_listeners(self._sharing.count(wanted=wanted, connected=connected, now=self._clock()))
 
-    async def _replace_silent(self, body: Body) -> bool:
-        """Returns whether a listener is alive and has no link."""
+    async def _replace_silent(self) -> bool:
+        """Whatever the WebServer says: drains wait for it. Returns whether a listener is alive and has no link."""
         silent = self._silence.look()
-        name = self._silence.due()
-        if name and (pod := self._store.get(self._listeners.key(name))) is not None:
+        name, body = self._silence.due(), self._body()
+        if name and body and (pod := self._store.get(self._listeners.key(name))) is not None:
             await self._writer.delete(self._listeners.key(name), uid=pod["metadata"]["uid"])
             await self._recorder.record(body, events.listener_silent(name, PATIENCE))
         return silent
@@ -97,7 +103,7 @@ class WebServerReconciler:
         """The chart's spec, applied once for each life of the WebServer and of the operator."""
         if self._initial is None:
             return
-        body = self._store.get(Key(Kind.WEB_SERVER, "", NAME))
+        body = self._store.get(DEFAULT)
         if body is not None and body["metadata"]["uid"] == self._kept:
             return
         owners = await release.owners(self._writer)

@@ -50,12 +50,22 @@ def test_another_life_of_haproxy_begins_at_zero_and_the_same_one_does_not() -> N
 def test_what_was_refused_and_who_waited_for_too_long_is_rejected_and_what_a_worker_failed_is_not() -> None:
     totals = begun()
     bell = Server("unix", 1, "no check", answered_5xx=1)
+    totals.observe("n:p", Backend())
     totals.observe("n:p", Backend(refused=2, failed=5, bell=bell, servers={"w1": worker(0, failed=4)}))
     assert totals.rejected("n/p") == 2 + (5 - 4) + 1
 
 
+def test_what_workers_failed_that_are_deleted_by_now_is_not_rejected_by_an_agent_that_starts() -> None:
+    totals = begun()
+    totals.observe("n:p", Backend(refused=2, failed=10))
+    assert totals.rejected("n/p") == 2
+    totals.observe("n:p", Backend(refused=2, failed=11))
+    assert totals.rejected("n/p") == 3
+
+
 def test_who_is_thrown_out_by_a_stop_is_not_rejected() -> None:
     totals = begun()
+    totals.observe("n:p", Backend(failed=1))
     totals.observe("n:p", Backend(failed=10, bell=Server("unix", 1, "MAINT")))
     totals.observe("n:p", Backend(failed=11, bell=Server("unix", 1, "no check")))
     assert totals.rejected("n/p") == 1
@@ -68,8 +78,25 @@ def test_requests_that_a_worker_lost_are_named_once() -> None:
     assert totals.observe("n:p", found) == {}
 
 
-def test_a_pool_that_is_gone_is_forgotten() -> None:
+def test_workers_that_a_pool_has_no_more_are_forgotten_and_the_others_go_on() -> None:
     totals = begun()
-    totals.observe("n:p", Backend(refused=2, servers={"w1": worker(10)}))
-    totals.forget_pool("n/p", "n:p", ["w1"])
+    totals.observe("n:p", Backend(servers={"w1": worker(10), "w2": worker(20)}))
+    totals.observe("n:q", Backend(servers={"w1": worker(30)}))
+    totals.keep_workers("n/p", ["w2", "w3"])
+    totals.keep_workers("n/none", [])
+    assert [totals.requests("n/p", name) for name in ("w1", "w2", "w3")] == [0, 20, 0]
+    assert totals.requests("n/q", "w1") == 30
+    totals.observe("n:p", Backend(servers={"w1": worker(11), "w2": worker(21)}))  # its server is still there
+    assert [totals.requests("n/p", name) for name in ("w1", "w2")] == [1, 21]
+
+
+def test_a_pool_that_is_gone_is_forgotten_and_one_that_comes_under_its_name_counts_from_zero() -> None:
+    totals = begun()
+    for backend in ("n:p", "n:p:cookie"):
+        totals.observe(backend, Backend(refused=2, servers={"w1": worker(10)}))
+    totals.forget_pool("n/p")
+    totals.forget_pool("n/none")
     assert (totals.requests("n/p", "w1"), totals.rejected("n/p")) == (0, 0)
+    for backend in ("n:p", "n:p:cookie"):
+        totals.observe(backend, Backend(refused=3, servers={"w2": worker(1)}))
+    assert (totals.requests("n/p", "w2"), totals.rejected("n/p")) == (2, 6)
