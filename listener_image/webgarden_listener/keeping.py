@@ -22,8 +22,8 @@ from webgarden_listener.plane import Plane
 from webgarden_listener.probing import Probes
 from webgarden_listener.table import Routing, stopped
 
-ANSWERS_END_WITHIN = 1.0
-"""Seconds that the requests of a pool that is gone have: enough for an answer that is on its way."""
+ANSWERS_END_WITHIN = 120.0
+"""Seconds that the requests of a pool that is gone have. Its workers end them sooner: they are told to stop, too."""
 
 
 class Keeper:
