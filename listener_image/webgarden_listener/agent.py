@@ -196,6 +196,7 @@ class Agent:
         wanted = self._keeper.wanted(pool, names[0])
         rings = any(self._bell.rings(name) for name in names)
         self._teller.needs(key, tending.needs_worker(wanted, sight.now, rings=rings))
+        self._plane.totals.keep_workers(key, [worker.name for worker in pool.workers])
         told = self._teller.pool(pool, sight, time.monotonic())
         drains = tending.drains(wanted, sight.now) or not self._teller.settled(pool)
         busy = bool(sight.now.queued or sight.now.in_flight or not told)

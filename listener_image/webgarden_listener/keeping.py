@@ -146,3 +146,5 @@ class Keeper:
             found = await self._plane.read(name)
         if found is None:
             self.leftovers.pop(name, None)
+            if gone:
+                self._plane.totals.forget_pool(pool_of(name) or "")
