@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.listener.place import Place
-from tests.listener.raw import client
+from tests.listener.raw import Exchange, acted, client
 
 
 async def test_a_body_that_trickles_takes_no_workers_place(place: Place) -> None:
@@ -43,3 +43,16 @@ async def test_a_stream_without_a_length_is_with_its_worker_at_once(place: Place
         await place.runs(worker)
         stream.send(b"0\r\n\r\n")
         assert (await stream.answer()).status == 200
+
+
+async def test_a_large_body_is_with_its_worker_while_it_comes_so_that_it_may_be_answered_early(place: Place) -> None:
+    async def refuse(exchange: Exchange) -> None:
+        await exchange.say(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    async with acted(place, refuse) as worker:
+        await place.up(worker.running)
+        async with client(place) as early:
+            early.send(
+                f"POST / HTTP/1.1\r\nHost: {place.host}\r\nContent-Length: 10000000\r\n\r\n".encode() + b"x" * 1000
+            )
+            assert (await early.answer()).status == 413

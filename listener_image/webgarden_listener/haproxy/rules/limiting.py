@@ -8,8 +8,8 @@
   outlast every wait.
 - `timeout connect` of the defaults is the pause before a retry, and no request's time-out.
 - When most connections are taken, nobody waits: a pool's queue must not take all places of others.
-- A body that is on its way takes no worker's place: all of it, or its first `PIECE`, must be here before. Only if its
-  length is said: a stream may wait for an answer to what it has sent.
+- A small body that is on its way takes no worker's place: it is here before. A large one goes to the worker as it comes,
+  since that may answer before it has all of it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from webgarden_listener.haproxy.rules.frame import Frame
 RETRIES = 100_000
 CONNECT = 2100
 """Milliseconds."""
-PIECE, PIECE_WITHIN = 16_384, 15
+SMALL, SMALL_WITHIN = 16_384, 15
 """Bytes of a body, and seconds: as long as a head may take."""
 CROWDED = "{ var(txn.crowd) -m found }"
 
@@ -36,8 +36,8 @@ def frontend(frame: Frame) -> Iterator[str]:
 def pool(frame: Frame) -> Iterator[str]:
     active = frame.map(maps.ACTIVE)
     yield f"http-request set-map({active}) %[var(txn.pool)] 1 unless {{ var(txn.pool),map_str({active}) -m found }}"
-    body = "{ req.hdr_val(content-length) -m int gt 0 }"
-    yield f"http-request wait-for-body time {PIECE_WITHIN}s at-least {PIECE} if {body}"
+    small = f"{{ req.hdr_val(content-length) -m int 1:{SMALL} }}"
+    yield f"http-request wait-for-body time {SMALL_WITHIN}s if {small}"
     yield "option redispatch 1"
     yield "option allbackups"
     yield f"retries {RETRIES}"
