@@ -56,8 +56,8 @@ class Agent:
         self._marks = Marks()
         self._plane = Plane(settings.directory)
         self._pace = Pace(settings.timing)
-        self._probes = Probes(self._marks.urgent)
-        self._bell = Bell(settings.directory, rung=self._marks.rung, patience=self._patience)
+        self._probes = Probes(self._answers)
+        self._bell = Bell(settings.directory, rung=self._rung, patience=self._patience)
         self._keeper = Keeper(self._known, self._plane, self._probes, self._bell)
         self._link = Link(settings.link, heard=self._marks.heard, opened=self._opened)
         self._teller = Teller(self._known, self._plane, self._link)
@@ -125,6 +125,21 @@ class Agent:
     def _patience(self, backend: str) -> float:
         pool = self._known.pools.get(pool_of(backend) or "")
         return pool.queue_timeout if pool else PATIENCE
+
+    def _rung(self, backend: str) -> None:
+        """Somebody begins or ceases to ring. The operator hears of it before anything is looked at: who rings has no
+        worker, HAProxy says so."""
+        pool, found = self._known.pools.get(pool_of(backend) or ""), self._plane.now(backend)
+        if pool is not None and found is not None and self._bell.rings(backend):
+            wanted = self._keeper.wanted(pool, backend)
+            self._teller.needs(pool.key, tending.needs_worker(wanted, found, rings=True))
+            self._teller.repeat(time.monotonic())
+        self._marks.rung(backend)
+
+    def _answers(self, pool: str) -> None:
+        """A worker answers: it is added by what is known of its pool, since somebody waits."""
+        self._plane.trust(self._keeper.backend(pool))
+        self._marks.urgent(pool)
 
     def _hear(self, message: Table | Change | Listeners) -> None:
         for words in refused(message):

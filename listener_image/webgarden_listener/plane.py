@@ -101,6 +101,11 @@ class Plane:
             return self._now[backend]
         return await self.read(backend) or Backend()
 
+    def trust(self, backend: str) -> None:
+        """The last reading will do for the next look."""
+        if backend in self._now:
+            self._fresh.add(backend)
+
     def age(self) -> None:
         """What was read with all others is too old to act upon."""
         self._fresh.clear()

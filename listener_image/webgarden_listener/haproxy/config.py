@@ -144,7 +144,8 @@ def bell(frame: Frame) -> Iterator[str]:
 
 
 def agent(frame: Frame) -> Iterator[str]:
-    at_once = "check inter 100ms fall 1 rise 1 observe layer4 error-limit 1 on-error mark-down"
+    """A ring that finds nobody there marks it down at once; whether it is back is asked often."""
+    at_once = "check inter 1s downinter 100ms fall 1 rise 1 observe layer4 error-limit 1 on-error mark-down"
     yield f"server agent unix@{frame.settings.directory.agent} {at_once}"
 
 
