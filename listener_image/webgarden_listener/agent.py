@@ -68,6 +68,7 @@ class Agent:
         self._anew = False
         """Whether everything has to be compared with the table."""
         self._many = False
+        """Whether very many pools were waiting to be looked at: they were read together then."""
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:

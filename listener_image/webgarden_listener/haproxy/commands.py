@@ -13,7 +13,7 @@ from pathlib import Path
 
 from webgarden_link import Worker
 from webgarden_listener.haproxy.errors import HAProxyError
-from webgarden_listener.haproxy.names import BELL, OWN
+from webgarden_listener.haproxy.names import BELL, OWN, defaults
 
 DONE = frozenset(
     {
@@ -63,8 +63,7 @@ class Command:
 
 def add_backend(name: str, *, bell: Path) -> Iterator[Command]:
     """A pool's backend with its bell, ready for requests."""
-    defaults = "affine" if name.count(":") > 1 else "pool"
-    yield Command(f"add backend {name} from {defaults}")
+    yield Command(f"add backend {name} from {defaults(name)}")
     yield from add_bell(name, bell=bell)
     yield publish(name)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from webgarden_link import Pool
 from webgarden_listener.haproxy import maps, rules
 from webgarden_listener.haproxy.commands import bell_options, check_interval, server_options
-from webgarden_listener.haproxy.names import BELL, NODE, READY, backend
+from webgarden_listener.haproxy.names import BELL, NODE, READY, backend, defaults
 from webgarden_listener.haproxy.rules.frame import Frame
 from webgarden_listener.table import Routing, leaves, stopped
 
@@ -47,9 +47,8 @@ def lines(frame: Frame, known: Routing, ready: bool) -> Iterator[str]:
     yield from section("backend agent from ring", agent(frame))
     for pool in known.pools.values():
         name = backend(pool.key, affine=known.affine(pool.key))
-        defaults = "affine" if known.affine(pool.key) else "pool"
         yield from section(
-            f"backend {name} from {defaults}", servers(frame, known, pool, check_interval(known.workers))
+            f"backend {name} from {defaults(name)}", servers(frame, known, pool, check_interval(known.workers))
         )
 
 

@@ -22,6 +22,11 @@ def backend(pool: str, *, affine: bool = False) -> str:
     return f"{name}:{COOKIE}" if affine else name
 
 
+def defaults(backend: str) -> str:
+    """The section from which a backend inherits."""
+    return "affine" if backend.endswith(f":{COOKIE}") and backend.count(":") > 1 else "pool"
+
+
 def variants(pool: str) -> tuple[str, str]:
     """Every backend that a pool may have."""
     return backend(pool), backend(pool, affine=True)
